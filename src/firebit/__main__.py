@@ -1,0 +1,5 @@
+"""`python -m firebit` is `firebit`."""
+
+from firebit.cli import main
+
+main()
