@@ -1,0 +1,143 @@
+"""One picture file: its header, its pixels, its size. PNG and JPEG through Pillow, and nothing else."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from firebit.errors import DataError
+
+FORMATS = ("PNG", "JPEG")
+MOST_PIXELS = 89_478_485
+_GREY = frozenset(("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"))
+_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a picture says about itself before it is decoded.
+
+    Args:
+        width: in pixels, as it is to be looked at (EXIF orientation applied).
+        height: in pixels, likewise.
+        grey: it has no colours.
+    """
+
+    width: int
+    height: int
+    grey: bool
+
+
+def read_header(path: Path) -> Header:
+    """Read size and mode without decoding.
+
+    Raises:
+        DataError: the file is no PNG or JPEG picture, or has more than `MOST_PIXELS` pixels.
+    """
+    with _opened(path) as picture:
+        width, height = picture.size
+        turned = _orientation(picture) >= 5
+        return Header(height if turned else width, width if turned else height, picture.mode in _GREY)
+
+
+def read_pixels(path: Path, grey: bool, size: int | None = None) -> NDArray[np.uint8]:
+    """Decode a picture.
+
+    EXIF orientation is applied, transparency is laid over white, 16-bit grey is divided by 257, palettes and CMYK
+    become RGB.
+
+    Args:
+        path: a PNG or JPEG file.
+        grey: one channel (L) rather than three (RGB).
+        size: bring it to size × size (:func:`fit`); None leaves it as it is.
+
+    Returns:
+        uint8 (1 or 3, H, W).
+
+    Raises:
+        DataError: the file is broken, no PNG or JPEG picture, or has more than `MOST_PIXELS` pixels.
+    """
+    with _opened(path) as picture:
+        upright = ImageOps.exif_transpose(_eight_bits(picture))
+        flat = _opaque(upright).convert("L" if grey else "RGB")
+        return _channels_first(fit(flat, size) if size else flat)
+
+
+def fit(picture: Image.Image, size: int) -> Image.Image:
+    """Resize (bicubic) so that the shorter side is `size`, then cut out the middle size × size."""
+    if picture.size == (size, size):
+        return picture
+    return ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)
+
+
+def resized(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Bring pictures (N, C, H, W) to (N, C, size, size) as :func:`fit` does."""
+    if images.shape[2:] == (size, size):
+        return images
+    result = np.empty((*images.shape[:2], size, size), np.uint8)
+    for target, image in zip(result, images, strict=True):
+        pixels = image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))
+        target[:] = _channels_first(fit(Image.fromarray(pixels), size))
+    return result
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    try:
+        with warnings.catch_warnings():
+            # Our own limit below is an error; Pillow's warnings about odd metadata change no pixel.
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=FORMATS) as picture:
+                width, height = picture.size
+                if width * height > MOST_PIXELS:
+                    raise DataError(f"{path} claims {width} × {height} pixels.", f"The limit is {MOST_PIXELS} pixels.")
+                yield picture
+    except DataError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{path} claims too many pixels.", f"The limit is {MOST_PIXELS} pixels.") from error
+    except Exception as error:  # decoders fail on a broken file in many ways
+        reason = " ".join(str(error).split()) or type(error).__name__
+        if str(path) not in reason:
+            reason = f"{path}: {reason}"
+        raise DataError(
+            f"Not a whole PNG or JPEG picture: {reason}.",
+            "Replace or remove the file, or leave out such pictures with on_bad_image='skip'.",
+        ) from error
+
+
+def _orientation(picture: Image.Image) -> int:
+    # Asking a PNG without a leading EXIF block for it would decode the whole picture.
+    if picture.format == "PNG" and "exif" not in picture.info:
+        return 1
+    value = picture.getexif().get(_ORIENTATION, 1)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    if not picture.mode.startswith("I"):
+        return picture
+    # Pillow would clip 16-bit grey at 255 instead of scaling it.
+    values = np.asarray(picture).astype(np.int64).clip(0, 65535)
+    scaled = Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    scaled.info = dict(picture.info)
+    scaled.info.pop("transparency", None)
+    return scaled
+
+
+def _opaque(picture: Image.Image) -> Image.Image:
+    if not picture.has_transparency_data:
+        return picture
+    colours = picture.convert("RGBA")
+    white = Image.new("RGBA", colours.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, colours)
+
+
+def _channels_first(picture: Image.Image) -> NDArray[np.uint8]:
+    pixels = np.asarray(picture, np.uint8)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
