@@ -1,0 +1,101 @@
+"""firebit train: a network with bounded rectifiers in two phases, and the table of what steps cost."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from firebit.errors import UsageError
+
+if TYPE_CHECKING:
+    from firebit.train.recipe import Recipe
+    from firebit.train.run import RunFolder
+
+
+def command(
+    data: Annotated[str, typer.Argument(help="digits, mnist, cifar10, … or a folder of pictures.")],
+    net: Annotated[str | None, typer.Option(help="Network of the zoo, instead of the recipe's.")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="A recipe by name or a TOML file. Default: the one named like the data."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a field, e.g. phase1.epochs=5."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run directory. Default: the data's name.")] = None,
+    runs: Annotated[Path, typer.Option(help="Where run directories are made.")] = Path("runs"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue a stopped run (--name, or the latest of these data).")
+    ] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+) -> None:
+    """Train on DATA in two phases, put steps in, and print what that cost."""
+    from rich.console import Console
+
+    from firebit.cli.progress import reporter
+    from firebit.train import Interrupted, fit
+
+    overrides = list(set_ or [])
+    overrides += [f"net.name={net}"] if net else []
+    overrides += [f"seed={seed}"] if seed is not None else []
+    folder = _folder(runs, name, data, resume)
+    chosen = _resumed(folder, data, recipe, overrides) if resume else _recipe(data, recipe, overrides)
+    console = Console(stderr=True)
+    try:
+        with reporter(console) as report:
+            report.note(f"{folder.path}: {chosen.net.name} on {chosen.data}, seed {chosen.seed}")
+            results = fit(chosen, folder, resume=resume, reporter=report)
+    except Interrupted:
+        console.print(f"Saved. Continue with: firebit train {data} --resume --name {folder.path.name}")
+        raise typer.Exit(130) from None
+    _show(results, folder, json_)
+
+
+def _folder(runs: Path, name: str | None, data: str, resume: bool) -> "RunFolder":
+    from firebit.train.run import RunFolder, latest_folder, new_folder
+
+    if name is None:
+        return latest_folder(runs, data) if resume else new_folder(runs, data)
+    if Path(name).name != name or name in (".", ".."):
+        raise UsageError(f"--name {name!r} is not a plain name.", "Give a name without slashes; --runs says where.")
+    return RunFolder(runs / name)
+
+
+def _recipe(data: str, recipe: str | None, overrides: list[str]) -> "Recipe":
+    from firebit.train import load_recipe, recipe_names
+
+    source = recipe or (data if data in recipe_names() else "default")
+    return load_recipe(source, [f"data={_quoted(data)}", *overrides])
+
+
+def _resumed(folder: "RunFolder", data: str, recipe: str | None, overrides: list[str]) -> "Recipe":
+    if recipe or overrides:
+        raise UsageError("A resumed run keeps its recipe.", "Leave out --recipe, --net, --seed and --set.")
+    found = folder.recipe()
+    if found.data != data:
+        raise UsageError(
+            f"{folder.path} was trained on {found.data}, not {data}.", f"Say: firebit train {found.data} …"
+        )
+    return found
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _show(results: dict[str, object], folder: "RunFolder", json_: bool) -> None:
+    import json
+
+    from rich.console import Console
+
+    from firebit.train.results import results_table
+
+    if json_:
+        typer.echo(json.dumps(results, indent=2))
+        return
+    console = Console()
+    console.print(results_table(results))
+    console.print(f"Everything is in {folder.path}/ (start with README.md).", highlight=False)

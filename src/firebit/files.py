@@ -1,0 +1,147 @@
+"""Files that are old or new, never half: atomic writes, and tensors under a checksum of their own."""
+
+import errno
+import hashlib
+import json
+import os
+import struct
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from firebit.errors import FirebitError, ModelFileError, UsageError
+
+_BLANK = "0" * 64
+_MARK = b'\\"sha256\\":\\"'
+_HEADER_LIMIT = 100_000_000
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a crash at any moment leaves the old content or the new, never a part.
+
+    Temporary file in the same folder, fsync, rename, fsync of the folder.
+
+    Raises:
+        FirebitError: the disk is full or the folder cannot be written; the old file is untouched.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+        _sync_folder(path.parent)
+    except BaseException as error:
+        Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _cannot_write(path, error) from error
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _cannot_write(path: Path, error: OSError) -> FirebitError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return FirebitError(
+            f"No space left to write {path}.",
+            "Free some space and continue with --resume; the old file is intact.",
+        )
+    return UsageError(f"Cannot write {path}: {error.strerror or error}.", "Choose a folder that can be written.")
+
+
+def write_text(path: Path, text: str) -> None:
+    """:func:`write_atomically` for UTF-8 text."""
+    write_atomically(path, text.encode())
+
+
+def save_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], record: Mapping[str, Any]) -> None:
+    """Write tensors and a JSON record as one safetensors file that carries its own SHA-256.
+
+    The digest is that of the whole file with its 64 digest characters as "0".
+
+    Args:
+        path: the file to write, atomically.
+        tensors: arrays by name.
+        record: JSON-able values kept beside them.
+    """
+    metadata = {"firebit": json.dumps({"sha256": _BLANK, **record}, separators=(",", ":"))}
+    arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    content = bytearray(safetensors.numpy.save(arrays, metadata=metadata))
+    at = _digest_position(content)
+    if at is None:
+        raise UsageError(f"The record for {path} hides its digest.", 'Do not use the key "sha256" in a record.')
+    content[at : at + 64] = hashlib.sha256(content).hexdigest().encode()
+    write_atomically(path, bytes(content))
+
+
+def load_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Read what :func:`save_tensors` wrote.
+
+    Returns:
+        The arrays by name and the record.
+
+    Raises:
+        ModelFileError: the file is missing, truncated, altered by as much as a bit, or not one of ours.
+    """
+    try:
+        content = bytearray(path.read_bytes())
+    except OSError as error:
+        raise ModelFileError(f"Cannot read {path}: {error.strerror}.", "Check the path.") from error
+    at = _digest_position(content)
+    if at is None:
+        raise ModelFileError(f"{path} is not a Firebit tensor file.", "Give a file that Firebit has written.")
+    digest = bytes(content[at : at + 64])
+    content[at : at + 64] = _BLANK.encode()
+    if hashlib.sha256(content).hexdigest().encode() != digest:
+        raise ModelFileError(
+            f"{path} is damaged: its content does not match its checksum.",
+            "Restore it from a copy, or make it again.",
+        )
+    try:
+        record = json.loads(_metadata(content)["firebit"])
+        tensors = safetensors.numpy.load(bytes(content))
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise ModelFileError(
+            f"{path} is not a valid tensor file: {error}.", "Restore it from a copy, or make it again."
+        ) from error
+    del record["sha256"]
+    return tensors, record
+
+
+def _header(content: bytearray) -> bytes:
+    if len(content) < 8:
+        return b""
+    (length,) = struct.unpack_from("<Q", content)
+    return bytes(content[8 : 8 + length]) if length <= min(len(content) - 8, _HEADER_LIMIT) else b""
+
+
+def _metadata(content: bytearray) -> dict[str, str]:
+    metadata: dict[str, str] = json.loads(_header(content))["__metadata__"]
+    return metadata
+
+
+def _digest_position(content: bytearray) -> int | None:
+    """Where the 64 digest characters stand: the record's first key, which is written by us and never escaped twice."""
+    header = _header(content)
+    at = header.find(_MARK)
+    if at < 0 or header.find(_MARK, at + 1) >= 0 or at + len(_MARK) + 64 > len(header):
+        return None
+    return 8 + at + len(_MARK)

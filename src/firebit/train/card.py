@@ -1,0 +1,69 @@
+"""The model card of a run: what was trained, how, on what, and how well."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from firebit.train.recipe import Recipe
+
+if TYPE_CHECKING:
+    from firebit.train.run import RunFolder
+
+_NAMES = {"relu": "ReLU baseline", "phase1": "phase 1 (soft)", "phase2": "phase 2 (soft)"}
+
+
+def model_card(recipe: Recipe, results: dict[str, Any], folder: "RunFolder") -> str:
+    """The run's README.md as Markdown."""
+    environment = json.loads((folder.path / "environment.json").read_text("utf-8"))
+    return "\n".join(
+        [
+            f"# {recipe.net.name} on {results['data']}",
+            "",
+            f"Binary layers: {_layers(recipe)}. Seed {recipe.seed}, one run, last epoch.",
+            "",
+            *_table(results),
+            "",
+            f"Measured on the {results['measured_on']} set ({results['rows'][0]['metrics']['count']:,} pictures). "
+            "Binary: share of (unit, picture) pairs at exactly 0 or 1; a unit is a channel at a position.",
+            "",
+            "## Files",
+            "",
+            "- `model.safetensors`: the network after phase 2, with bounded rectifiers (soft)",
+            "- `hardened.safetensors`: the network with steps",
+            "- `recipe.toml`, `metrics.jsonl`, `results.json`, `environment.json`",
+            "",
+            "## Made with",
+            "",
+            f"Firebit {environment['firebit']}, torch {environment['torch']}, Python {environment['python']}, "
+            f"{environment['processor']}, {environment['threads']} threads.",
+            f"Training pictures: SHA-256 `{environment['data']}`.",
+            "",
+            "## Limits",
+            "",
+            "Trained on one data set of small pictures; nothing is known of its behaviour on others.",
+            "",
+            "## Recipe",
+            "",
+            "```toml",
+            recipe.to_toml().rstrip(),
+            "```",
+            "",
+        ]
+    )
+
+
+def _layers(recipe: Recipe) -> str:
+    if isinstance(recipe.layers, str):
+        return {"all": "every hidden layer", "last": "the last hidden layer"}[recipe.layers]
+    return ", ".join(recipe.layers)
+
+
+def _table(results: dict[str, Any]) -> list[str]:
+    lines = ["| network | top-1 % | top-5 % | loss | binary % |", "|---|---|---|---|---|"]
+    for row in results["rows"]:
+        metrics, census = row["metrics"], row["census"]
+        level = f"{100 * census['level']:.1f}" if census else "–"
+        lines.append(
+            f"| {_NAMES.get(row['name'], row['name'])} | {100 * metrics['top1']:.2f} | {100 * metrics['top5']:.2f} "
+            f"| {metrics['loss']:.4f} | {level} |"
+        )
+    return lines

@@ -1,0 +1,106 @@
+"""Loss, accuracy and census of a network over a data set."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from firebit.data import Augmentation, ImageSet, to_float
+from firebit.nn.census import Census, counting
+from firebit.nn.growth import rectifiers
+from firebit.nn.rectifier import Step
+
+_BATCH = 500
+_TOP = 5
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Figures of one pass over a data set.
+
+    Attributes:
+        loss: mean cross-entropy in nats.
+        top1: share of pictures whose label has the largest logit, 0 … 1.
+        top5: share of pictures whose label is among the five largest, 0 … 1.
+        count: pictures seen.
+    """
+
+    loss: float
+    top1: float
+    top5: float
+    count: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as JSON-able values."""
+        return asdict(self)
+
+
+def as_input(
+    images: NDArray[np.uint8],
+    augment: Augmentation | None = None,
+    seed: int = 0,
+    epoch: int = 0,
+    indices: NDArray[np.int64] | None = None,
+) -> Tensor:
+    """uint8 pictures (B, C, H, W) as the networks see them: augmented if asked, x/255 in float32 (§3.3)."""
+    if augment is not None and indices is not None:
+        images = augment(images, seed, epoch, indices)
+    return torch.from_numpy(to_float(images))
+
+
+class Batches:
+    """The pictures of a set in order, as (input, label) batches; can be read any number of times.
+
+    Args:
+        data: the pictures.
+        batch: pictures per batch.
+        limit: stop after that many pictures; None: all.
+    """
+
+    def __init__(self, data: ImageSet, batch: int = _BATCH, limit: int | None = None) -> None:
+        self.data = data
+        self.batch = batch
+        self.count = min(len(data), limit or len(data))
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for start in range(0, self.count, self.batch):
+            part = slice(start, min(start + self.batch, self.count))
+            yield as_input(self.data.images[part]), torch.from_numpy(self.data.labels[part])
+
+    def __len__(self) -> int:
+        return -(-self.count // self.batch)
+
+
+def has_bits(model: nn.Module) -> bool:
+    """Whether the model has bounded rectifiers or steps to count."""
+    return bool(rectifiers(model)) or any(isinstance(module, Step) for module in model.modules())
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, data: ImageSet) -> tuple[Metrics, Census | None]:
+    """Metrics and, where the model has rectifiers or steps, the census, in one pass in eval mode."""
+    if not has_bits(model):
+        return _measure(model, data), None
+    with counting(model) as counters:
+        metrics = _measure(model, data)
+    return metrics, counters.census()
+
+
+def _measure(model: nn.Module, data: ImageSet) -> Metrics:
+    training = model.training
+    model.eval()
+    loss, top1, top5 = 0.0, 0, 0
+    for images, labels in Batches(data):
+        logits = model(images)
+        loss += F.cross_entropy(logits, labels, reduction="sum").item()
+        ranked = logits.topk(min(_TOP, logits.shape[1])).indices == labels[:, None]
+        top1 += int(ranked[:, 0].sum())
+        top5 += int(ranked.any(1).sum())
+    model.train(training)
+    count = len(data)
+    return Metrics(loss / count, top1 / count, top5 / count, count)

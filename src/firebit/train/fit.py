@@ -1,0 +1,325 @@
+"""A whole training run: baseline, two phases, hardening, fine-tuning, and the table that says what it cost."""
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import nn
+
+from firebit.data import ImageSet, load, split
+from firebit.errors import ModelFileError, UsageError
+from firebit.files import write_text
+from firebit.nn.census import Census
+from firebit.nn.growth import rectifiers
+from firebit.nn.harden import harden
+from firebit.train.card import model_card
+from firebit.train.checkpoint import Checkpoint, Progress, newest_checkpoint, save_checkpoint
+from firebit.train.evaluate import Batches, evaluate
+from firebit.train.loop import Loop, Reporter, Silent
+from firebit.train.recipe import Recipe
+from firebit.train.results import result_row
+from firebit.train.run import RunFolder, load_model_file, save_model
+from firebit.train.stage import (
+    Stage,
+    build_network,
+    example_of,
+    grown_layers,
+    harden_outline,
+    make_growth,
+    make_optimizer,
+    stages,
+)
+
+_RECALIBRATION = 10_000
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal stopped the run after its state was saved."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The data of a run: what it trains on, what it is measured on, and what that is called."""
+
+    train: ImageSet
+    held_out: ImageSet
+    held_out_name: str
+
+
+def load_pictures(recipe: Recipe) -> Pictures:
+    """Load the recipe's data set; with a validation share, measure on that part of the training set."""
+    from firebit import zoo
+
+    size = recipe.size or (zoo.example(recipe.net.name).shape[-1] if _is_folder(recipe.data) else None)
+    train = load(recipe.data, "train", size=size)
+    if recipe.validation:
+        kept, held_out = split(train, recipe.validation, recipe.seed)
+        pictures = Pictures(kept, held_out, "validation")
+    else:
+        pictures = Pictures(train, load(recipe.data, "test", size=size), "test")
+    _check_pictures(recipe, pictures)
+    return pictures
+
+
+def _is_folder(data: str) -> bool:
+    from firebit.data import names
+
+    return data not in names()
+
+
+def _check_pictures(recipe: Recipe, pictures: Pictures) -> None:
+    from firebit import zoo
+
+    expected, found = zoo.example(recipe.net.name).shape[2:], pictures.train.images.shape[2:]
+    if tuple(expected) != tuple(found):
+        raise UsageError(
+            f"{recipe.net.name} takes pictures of {expected[0]}×{expected[1]}; {recipe.data}: {found[0]}×{found[1]}.",
+            "Choose another network with --net, or for a folder leave the size to the network.",
+        )
+    if len(pictures.train) < recipe.batch:
+        raise UsageError(
+            f"{recipe.data} has {len(pictures.train)} training pictures, fewer than one batch of {recipe.batch}.",
+            f"Set a smaller batch: --set batch={max(2, len(pictures.train) // 10)}.",
+        )
+
+
+def fit(recipe: Recipe, folder: RunFolder, *, resume: bool = False, reporter: Reporter | None = None) -> dict[str, Any]:
+    """Train as the recipe says and leave everything in the run directory.
+
+    Args:
+        recipe: what to do; for a resumed run, the recipe it was started with.
+        folder: the run directory; new, or with `resume` one that exists.
+        resume: continue from the newest whole checkpoint, with the very same numbers as an uninterrupted run.
+        reporter: is told how it goes.
+
+    Returns:
+        The content of results.json: a row per stage, with accuracy, level of binarisation and memory.
+
+    Raises:
+        UsageError: the directory exists (or, resuming, does not), or the data do not fit the network.
+        DataError: the data set is missing or damaged, or is another one than the run was started with.
+        DivergedError: the loss became infinite; the last checkpoint is kept.
+        Interrupted: SIGINT or SIGTERM, after saving.
+    """
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    pictures = load_pictures(recipe)
+    fingerprint = pictures.train.fingerprint()
+    checkpoint = None
+    if resume:
+        if (done := folder.results()) is not None:
+            return done
+        _check_resumable(folder, recipe, fingerprint)
+        checkpoint = newest_checkpoint(folder.checkpoints)
+    else:
+        folder.create(recipe, fingerprint)
+    with _signals() as stop, torch.random.fork_rng(devices=[]):
+        return _Run(recipe, folder, pictures, reporter or Silent(), stop).run(checkpoint)
+
+
+def _check_resumable(folder: RunFolder, recipe: Recipe, fingerprint: str) -> None:
+    if folder.recipe() != recipe:
+        raise UsageError(
+            f"The recipe differs from the one {folder.path} was started with.",
+            "Resume without --set and --recipe.",
+        )
+    if folder.data_fingerprint() != fingerprint:
+        raise UsageError(
+            f"The training pictures of {recipe.data} are not those {folder.path} was started with.",
+            "Bring back the same data, or start a new run.",
+        )
+
+
+@dataclass
+class _Stop:
+    signal: int | None = None
+
+
+@contextmanager
+def _signals() -> Iterator[_Stop]:
+    """Turn SIGINT and SIGTERM into a request that the loop answers after the present batch, once it has saved."""
+    stop = _Stop()
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        if stop.signal is not None:
+            raise KeyboardInterrupt
+        stop.signal = number
+
+    try:
+        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not in the main thread: the caller handles signals
+        before = {}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@dataclass
+class _Run:
+    recipe: Recipe
+    folder: RunFolder
+    pictures: Pictures
+    reporter: Reporter
+    stop: _Stop
+    progress: Progress = field(default_factory=Progress)
+
+    def run(self, checkpoint: Checkpoint | None) -> dict[str, Any]:
+        began = time.perf_counter()
+        plan = stages(self.recipe)
+        if checkpoint:
+            self.progress = checkpoint.progress
+            self.folder.journal.cut_back(self.progress.journal)
+            self.reporter.note(f"resuming in {plan[self.progress.stage].name} at step {self.progress.steps}")
+        else:
+            torch.manual_seed(self.recipe.seed)
+        while self.progress.stage < len(plan):
+            self._run_stage(plan[self.progress.stage], checkpoint)
+            checkpoint = None
+        return self._finish(time.perf_counter() - began)
+
+    def _run_stage(self, stage: Stage, checkpoint: Checkpoint | None) -> None:
+        model = self._network(stage, checkpoint)
+        names = [] if stage.network != "rectifier" else grown_layers(model, self._example, self.recipe.layers)
+        growth = make_growth(stage, model, names)
+        optimizer = make_optimizer(stage, model, self.recipe.optimizer)
+        if checkpoint:
+            optimizer.load_state_dict(checkpoint.optimizer)
+            if growth and checkpoint.growth:
+                growth.load_state_dict(checkpoint.growth)
+            torch.set_rng_state(checkpoint.random_state)
+        loop = Loop(self.recipe, stage, self.pictures.train, model, optimizer, growth, self.progress)
+        self.reporter.stage(stage, loop.batches)
+        while self.progress.epoch < stage.epochs:
+            record = loop.run_epoch(lambda loss: self._after_batch(loop, loss))
+            self._journal(stage, model, record)
+            self._save(loop)
+        self._end_stage(stage, model)
+
+    def _network(self, stage: Stage, checkpoint: Checkpoint | None) -> nn.Module:
+        if stage.network == "hardened":
+            model = harden_outline(self.recipe, self.pictures.train)
+        else:
+            model = build_network(self.recipe, self.pictures.train, stage.network)
+        state = checkpoint.model if checkpoint else self._earlier_state(stage)
+        if state is not None:
+            model.load_state_dict(state)
+        return model
+
+    def _earlier_state(self, stage: Stage) -> dict[str, Any] | None:
+        source = {"phase2": "phase1", "classifier": "hardened"}.get(stage.name)
+        if source is None:
+            return None
+        return load_model_file(self.folder.model_file(source)).model.state_dict()
+
+    @property
+    def _example(self) -> torch.Tensor:
+        return example_of(self.pictures.train)
+
+    def _after_batch(self, loop: Loop, loss: float) -> None:
+        self.reporter.batch(self.progress, loss)
+        if self.stop.signal is not None:
+            self._save(loop)
+            raise Interrupted(f"stopped by signal {self.stop.signal}")
+        if self.progress.steps % self.recipe.checkpoint_steps == 0:
+            self._save(loop)
+
+    def _save(self, loop: Loop) -> None:
+        save_checkpoint(
+            self.folder.checkpoints,
+            self.progress,
+            loop.model.state_dict(),
+            loop.optimizer.state_dict(),
+            loop.growth.state_dict() if loop.growth else None,
+        )
+
+    def _harden(self, model: nn.Module, *, recalibrate: bool) -> nn.Module:
+        loader = Batches(self.pictures.train, limit=_RECALIBRATION) if recalibrate else None
+        return harden(model, self._example, layers=self.recipe.layers, recalibrate=loader)
+
+    def _journal(self, stage: Stage, model: nn.Module, record: dict[str, Any]) -> None:
+        metrics, census = evaluate(model, self.pictures.held_out)
+        record = {
+            "stage": stage.name,
+            "epoch": self.progress.epoch,
+            "step": self.progress.steps,
+            **record,
+            "measured_on": self.pictures.held_out_name,
+            "soft": metrics.to_dict(),
+        }
+        if stage.network == "rectifier":
+            record["steps"] = evaluate(self._harden(model, recalibrate=False), self.pictures.held_out)[0].to_dict()
+            record["slopes"] = _slopes(model)
+        if census:
+            record["census"] = census.to_dict()
+        self.folder.journal.add(record)
+        self.progress.journal += 1
+        self.reporter.epoch(record)
+
+    def _end_stage(self, stage: Stage, model: nn.Module) -> None:
+        """Write the stage's model and table rows, then move on; repeated whole if a crash comes in between."""
+        name = {"phase2": "model", "classifier": "hardened"}.get(stage.name, stage.name)
+        kind = stage.network
+        rows = [] if kind == "hardened" else [self._row(stage.name, model)]
+        if stage.name == "phase1":
+            rows.append(self._row("phase1 steps", self._harden(model, recalibrate=False)))
+        self._save_model(name, model, kind)
+        if stage.name == "phase2":
+            rows += self._harden_for_good(model)
+        if kind == "hardened":
+            rows.append(self._row("steps, classifier tuned", model))
+        self.progress.results += rows
+        self.progress.stage += 1
+        self.progress.epoch = self.progress.batch = 0
+
+    def _harden_for_good(self, model: nn.Module) -> list[dict[str, Any]]:
+        hardened = self._harden(model, recalibrate=False)
+        rows = [self._row("phase2 steps", hardened)]
+        if self.recipe.recalibrate and self.recipe.net.batch_norm:
+            hardened = self._harden(model, recalibrate=True)
+            rows.append(self._row("steps, recalibrated", hardened))
+        self._save_model("hardened", hardened, "hardened")
+        return rows
+
+    def _row(self, name: str, model: nn.Module) -> dict[str, Any]:
+        metrics, census = evaluate(model, self.pictures.held_out)
+        return result_row(name, model, self._example, metrics, census)
+
+    def _save_model(self, name: str, model: nn.Module, kind: str) -> None:
+        train = self.pictures.train
+        save_model(self.folder.model_file(name), model, self.recipe, train.images.shape[1:], train.classes, kind)
+
+    def _finish(self, seconds: float) -> dict[str, Any]:
+        results = {
+            "data": self.pictures.train.name,
+            "measured_on": self.pictures.held_out_name,
+            "seed": self.recipe.seed,
+            "net": self.recipe.net.name,
+            "layers": self.recipe.layers,
+            "seconds": round(seconds, 1),
+            "rows": self.progress.results,
+        }
+        write_text(self.folder.path / "README.md", model_card(self.recipe, results, self.folder))
+        write_text(self.folder.results_file, json.dumps(results, indent=2) + "\n")
+        found = self.folder.results()
+        if found is None:
+            raise ModelFileError(f"{self.folder.results_file} vanished.", "Resume the run.")
+        return found
+
+
+def _slopes(model: nn.Module) -> dict[str, dict[str, float]]:
+    found = {}
+    for name, layer in rectifiers(model).items():
+        size = layer.slope.detach().abs()
+        found[name] = {"mean": size.mean().item(), "min": size.min().item(), "max": size.max().item()}
+    return found
+
+
+__all__ = ["Census", "Interrupted", "Pictures", "fit", "load_pictures"]

@@ -1,0 +1,139 @@
+"""The training loop of one stage: deterministic, stoppable at any step, resumable with the same numbers."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from firebit.data import Augmentation, ImageSet, epoch_order
+from firebit.errors import DivergedError
+from firebit.nn.growth import SlopeGrowth
+from firebit.train.checkpoint import Progress
+from firebit.train.evaluate import as_input
+from firebit.train.recipe import Recipe
+from firebit.train.stage import Stage
+
+
+class Reporter(Protocol):
+    """Who is told how training goes: a progress bar, plain lines, or nobody."""
+
+    def stage(self, stage: Stage, batches: int) -> None:
+        """A stage begins, or goes on after a resume; it has `batches` batches per epoch."""
+
+    def batch(self, progress: Progress, loss: float) -> None:
+        """A batch is done."""
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """An epoch is done; `record` is what the journal holds of it."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+
+
+class Silent:
+    """A reporter that says nothing."""
+
+    def stage(self, stage: Stage, batches: int) -> None: ...
+
+    def batch(self, progress: Progress, loss: float) -> None: ...
+
+    def epoch(self, record: dict[str, Any]) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+@dataclass
+class Loop:
+    """One stage's model with everything that changes while it trains.
+
+    Attributes:
+        recipe: the run's recipe.
+        stage: the stage.
+        data: the training pictures.
+        model: the network, in training mode while :meth:`run_epoch` runs.
+        optimizer: its optimizer.
+        growth: its slope growth, if it has any.
+        progress: the run's progress, advanced in place.
+    """
+
+    recipe: Recipe
+    stage: Stage
+    data: ImageSet
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    growth: SlopeGrowth | None
+    progress: Progress
+
+    @property
+    def batches(self) -> int:
+        """Batches per epoch; pictures beyond the last full batch wait for the next epoch's order."""
+        return max(1, len(self.data) // self.recipe.batch)
+
+    def run_epoch(self, after_batch: Callable[[float], None]) -> dict[str, Any]:
+        """Train the rest of the present epoch.
+
+        Args:
+            after_batch: called after each batch with its loss; may raise to stop.
+
+        Returns:
+            Training loss, learning rate and images/s of the epoch.
+
+        Raises:
+            DivergedError: the loss is not finite; the model keeps its state from before that batch.
+        """
+        self.model.train()
+        order = epoch_order(len(self.data), self._order_seed, self.progress.epoch)
+        began, seen = time.perf_counter(), 0
+        while self.progress.batch < self.batches:
+            start = self.progress.batch * self.recipe.batch
+            loss = self._train_batch(order[start : start + self.recipe.batch])
+            seen += self.recipe.batch
+            after_batch(loss)
+        record = {
+            "train_loss": self.progress.loss_sum / self.batches,
+            "lr": self.optimizer.param_groups[0]["lr"],
+            "images_per_second": round(seen / max(1e-9, time.perf_counter() - began), 1),
+        }
+        self.progress.epoch += 1
+        self.progress.batch, self.progress.loss_sum = 0, 0.0
+        return record
+
+    @property
+    def _order_seed(self) -> int:
+        # Each stage has orders of its own; the baseline shares those of phase 1, as the networks start alike.
+        return self.recipe.seed + 2**32 * {"phase2": 1, "classifier": 2}.get(self.stage.name, 0)
+
+    def _train_batch(self, indices: Any) -> float:
+        progress, augment = self.progress, self.recipe.augment
+        done = progress.epoch * self.batches + progress.batch
+        rate = self.stage.rate(done, self.stage.epochs * self.batches)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        images = as_input(
+            self.data.images[indices],
+            Augmentation(augment.flip, augment.crop),
+            self._order_seed,
+            progress.epoch,
+            indices,
+        )
+        loss = F.cross_entropy(self.model(images), torch.from_numpy(self.data.labels[indices]))
+        value = loss.item()
+        if not math.isfinite(value):
+            raise DivergedError(
+                f"The loss is {value} in {self.stage.name}, epoch {progress.epoch + 1}, batch {progress.batch + 1}.",
+                f"Lower the learning rate ({self.stage.name}.lr) or the growth, and start again.",
+            )
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        if self.growth is not None:
+            self.growth.step()
+        progress.batch += 1
+        progress.steps += 1
+        progress.loss_sum += value
+        return value

@@ -1,0 +1,227 @@
+"""Recipes: everything that decides what a training run does, validated before anything starts."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+
+from firebit.errors import UsageError
+
+Schedule = Literal["constant", "linear", "cosine"]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Net(_Table):
+    """The network: a name of the zoo and its options (:class:`firebit.zoo.NetOptions`)."""
+
+    name: str = "lenet"
+    batch_norm: bool = True
+    centred: bool = False
+    order: Literal["pool-first", "act-first"] = "pool-first"
+    width: FiniteFloat = Field(1.0, gt=0)
+    slope_init: FiniteFloat = 0.5
+
+
+class Baseline(_Table):
+    """The ReLU network of the same architecture, trained first for comparison."""
+
+    enabled: bool = True
+    epochs: int | None = Field(None, ge=1, description="None: as many as both phases together")
+    lr: FiniteFloat = Field(0.02, gt=0)
+    schedule: Schedule = "cosine"
+
+
+class Phase(_Table):
+    """One of the two phases (§3.3)."""
+
+    epochs: int = Field(1, ge=0)
+    lr: FiniteFloat = Field(0.02, gt=0)
+    schedule: Schedule = "cosine"
+    growth: FiniteFloat = Field(0.0, ge=0, description="λ of the slope growth, per optimizer step")
+    law: Literal["log", "inverse", "inverse_square"] = "log"
+
+
+class Classifier(_Table):
+    """Fine-tuning of the last layer on binary features, after hardening (0 epochs: none)."""
+
+    epochs: int = Field(0, ge=0)
+    lr: FiniteFloat = Field(0.005, gt=0)
+    schedule: Schedule = "cosine"
+
+
+class Optimizer(_Table):
+    """SGD with momentum or AdamW; weight decay spares slopes, biases and norms."""
+
+    name: Literal["sgd", "adamw"] = "sgd"
+    momentum: FiniteFloat = Field(0.9, ge=0, lt=1)
+    weight_decay: FiniteFloat = Field(1e-4, ge=0)
+
+
+class Augment(_Table):
+    """Deterministic augmentation by (seed, epoch, index)."""
+
+    flip: bool = False
+    crop: int = Field(0, ge=0)
+
+
+class Recipe(_Table):
+    """A training run. Every field can be set in TOML and overridden as ``table.key=value``."""
+
+    data: str = "digits"
+    net: Net = Net()
+    layers: Literal["all", "last"] | tuple[str, ...] = "all"
+    seed: int = Field(0, ge=0, lt=2**31)
+    batch: int = Field(100, ge=2)
+    validation: FiniteFloat = Field(0.0, ge=0, lt=1, description="share of the training set held out; 0: test set")
+    init: Literal["xavier", "he"] = "xavier"
+    threads: int | None = Field(None, ge=1, description="None: all cores")
+    size: int | None = Field(None, ge=8, description="side pictures of a folder are resized to; None: the network's")
+    recalibrate: bool = True
+    checkpoint_steps: int = Field(200, ge=1)
+    optimizer: Optimizer = Optimizer()
+    augment: Augment = Augment()
+    baseline: Baseline = Baseline()
+    phase1: Phase = Phase(epochs=4, lr=0.03, growth=2e-4)
+    phase2: Phase = Phase(epochs=3, lr=0.01, growth=2e-3)
+    classifier: Classifier = Classifier()
+
+    @property
+    def baseline_epochs(self) -> int:
+        """Epochs of the ReLU baseline: its own figure, or the budget of both phases."""
+        return self.baseline.epochs or self.phase1.epochs + self.phase2.epochs
+
+    def to_toml(self) -> str:
+        """The whole recipe as TOML; reading it gives the same recipe."""
+        return _to_toml(self.model_dump(exclude_none=True))
+
+
+def _to_toml(tree: Mapping[str, Any]) -> str:
+    plain = [f"{key} = {_toml_value(value)}" for key, value in tree.items() if not isinstance(value, Mapping)]
+    tables = [
+        "\n".join([f"\n[{key}]", *(f"{name} = {_toml_value(item)}" for name, item in value.items())])
+        for key, value in tree.items()
+        if isinstance(value, Mapping)
+    ]
+    return "\n".join([*plain, *tables]) + "\n"
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(_toml_value(item) for item in value)}]"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return repr(value)
+
+
+def recipe_names() -> tuple[str, ...]:
+    """The recipes that come with the package."""
+    folder = resources.files("firebit.train") / "recipes"
+    return tuple(sorted(Path(item.name).stem for item in folder.iterdir() if item.name.endswith(".toml")))
+
+
+def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe by name or path and apply overrides.
+
+    Args:
+        source: a name of :func:`recipe_names`, or a TOML file.
+        overrides: strings ``key=value`` or ``table.key=value``; the value is TOML, bare words are text.
+
+    Raises:
+        UsageError: no such recipe, invalid TOML, an unknown key (the nearest is suggested) or a value out of range.
+    """
+    text, where = _read(source)
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{where} is not valid TOML: {error}.", "Mend the line it names.") from error
+    for override in overrides:
+        _override(tree, override)
+    return make_recipe(tree, where)
+
+
+def make_recipe(tree: Mapping[str, Any], where: str = "The recipe") -> Recipe:
+    """Validate a nested mapping as a recipe; `where` names it in errors."""
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        raise _explain(error, where) from error
+
+
+def _read(source: str | Path) -> tuple[str, str]:
+    if str(source) in recipe_names():
+        text = (resources.files("firebit.train") / "recipes" / f"{source}.toml").read_text("utf-8")
+        return text, f"The recipe {source}"
+    path = Path(source)
+    try:
+        return path.read_text("utf-8"), str(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"There is no recipe {str(source)!r} that can be read.",
+            f"Give a TOML file, or one of: {', '.join(recipe_names())}.",
+        ) from error
+
+
+def _override(tree: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise UsageError(f"{override!r} is not key=value.", "Write for example --set phase1.epochs=5.")
+    table = tree
+    for key in keys[:-1]:
+        table = table.setdefault(key, {})
+        if not isinstance(table, dict):
+            raise UsageError(f"{path!r}: {key!r} is not a table.", "Write table.key=value, as in phase1.epochs=5.")
+    table[keys[-1]] = _toml_or_text(text.strip())
+
+
+def _toml_or_text(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _explain(error: ValidationError, where: str) -> UsageError:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"] if str(part) in _all_keys() or first["type"] == "extra_forbidden"]
+    name = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        keys = _keys_of(path[:-1])
+        near = get_close_matches(path[-1], keys, 1) or get_close_matches(path[-1], _all_keys(), 1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        return UsageError(f"{where} has an unknown key {name!r}.", f"{hint}Known here: {', '.join(keys)}.")
+    message = first["msg"][0].lower() + first["msg"][1:]
+    return UsageError(
+        f"{where}: {name} = {first['input']!r} is not valid: {message}.",
+        f"Set it right, for example with --set {name}=…",
+    )
+
+
+def _keys_of(path: list[str]) -> list[str]:
+    table: type[BaseModel] = Recipe
+    for key in path:
+        annotation = table.model_fields[key].annotation
+        if isinstance(annotation, UnionType):
+            annotation = get_args(annotation)[0]
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        table = annotation
+    return list(table.model_fields)
+
+
+def _all_keys() -> list[str]:
+    keys = list(Recipe.model_fields)
+    for key in Recipe.model_fields:
+        keys += _keys_of([key])
+    return keys

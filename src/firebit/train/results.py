@@ -1,0 +1,58 @@
+"""The rows of a run's table: accuracy, level of binarisation, bits and memory."""
+
+from typing import Any
+
+from rich.table import Table
+from torch import Tensor, nn
+
+from firebit.nn.census import Census
+from firebit.nn.summary import summary
+from firebit.train.evaluate import Metrics
+
+TITLES = {
+    "relu": "ReLU",
+    "phase1": "phase 1",
+    "phase1 steps": "phase 1, steps",
+    "phase2": "phase 2",
+    "phase2 steps": "phase 2, steps",
+}
+
+
+def result_row(name: str, model: nn.Module, example: Tensor, metrics: Metrics, census: Census | None) -> dict[str, Any]:
+    """One row as JSON-able values: memory in bytes, of hidden activations per picture and of all weights."""
+    size = summary(model, example)
+    return {
+        "name": name,
+        "metrics": metrics.to_dict(),
+        "census": census.to_dict() if census else None,
+        "bits_per_activation": size.hidden_bits / size.hidden_units,
+        "activation_bytes": size.hidden_bits / 8,
+        "weight_bytes": size.weight_bytes,
+    }
+
+
+def results_table(results: dict[str, Any]) -> Table:
+    """The table of a run, as the command line prints it."""
+    table = Table(title=f"{results['net']} on {results['data']}, measured on the {results['measured_on']} set")
+    table.add_column("network")
+    for heading in ("top-1 %", "binary %", "bits per activation", "activations", "weights"):
+        table.add_column(heading, justify="right")
+    for row in results["rows"]:
+        table.add_row(*_cells(row))
+    return table
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    level = "–" if row["census"] is None else f"{100 * row['census']['level']:.1f}"
+    return [
+        TITLES.get(row["name"], row["name"]),
+        f"{100 * row['metrics']['top1']:.2f}",
+        level,
+        f"{row['bits_per_activation']:.3g}",
+        _kibibytes(row["activation_bytes"]),
+        _kibibytes(row["weight_bytes"]),
+    ]
+
+
+def _kibibytes(size: float) -> str:
+    return f"{size / 1024:,.1f} KiB" if size >= 1024 else f"{size:,.0f} B"

@@ -1,0 +1,112 @@
+"""The stages of a run: the ReLU baseline, the two phases, and the classifier on binary features."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from firebit import zoo
+from firebit.data import ImageSet
+from firebit.nn.growth import SlopeGrowth, param_groups
+from firebit.nn.harden import harden, select
+from firebit.nn.rectifier import Step
+from firebit.train.initialise import initialise
+from firebit.train.recipe import Optimizer, Recipe
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stretch of training with one optimizer and one schedule.
+
+    Attributes:
+        name: "relu", "phase1", "phase2" or "classifier".
+        network: which network it trains: "relu", "rectifier" or "hardened".
+        epochs: how many.
+        lr: learning rate at its start.
+        schedule: how the rate falls to 0 over the stage.
+        growth: slope growth λ per step, 0 for none.
+        law: the growth law.
+    """
+
+    name: str
+    network: str
+    epochs: int
+    lr: float
+    schedule: str
+    growth: float = 0.0
+    law: str = "log"
+
+    def rate(self, step: int, steps: int) -> float:
+        """The learning rate at `step` of `steps`."""
+        share = step / max(1, steps)
+        factor = {"constant": 1.0, "linear": 1 - share, "cosine": 0.5 + 0.5 * math.cos(math.pi * share)}
+        return self.lr * factor[self.schedule]
+
+
+def stages(recipe: Recipe) -> tuple[Stage, ...]:
+    """The stages that a recipe asks for, in order."""
+    found = []
+    if recipe.baseline.enabled:
+        base = recipe.baseline
+        found.append(Stage("relu", "relu", recipe.baseline_epochs, base.lr, base.schedule))
+    for name, phase in (("phase1", recipe.phase1), ("phase2", recipe.phase2)):
+        found.append(Stage(name, "rectifier", phase.epochs, phase.lr, phase.schedule, phase.growth, phase.law))
+    if recipe.classifier.epochs:
+        last = recipe.classifier
+        found.append(Stage("classifier", "hardened", last.epochs, last.lr, last.schedule))
+    return tuple(found)
+
+
+def build_network(recipe: Recipe, data: ImageSet, activation: str) -> nn.Sequential:
+    """The recipe's network for these pictures, initialised from the recipe's seed."""
+    options: dict[str, Any] = recipe.net.model_dump(exclude={"name"})
+    torch.manual_seed(recipe.seed)
+    channels = data.images.shape[1]
+    net = zoo.build(recipe.net.name, classes=len(data.classes), channels=channels, activation=activation, **options)
+    initialise(net, recipe.init)
+    return net
+
+
+def example_of(data: ImageSet) -> Tensor:
+    """A blank batch of one picture, float32 (1, C, H, W)."""
+    return torch.zeros(1, *data.images.shape[1:])
+
+
+def grown_layers(model: nn.Module, example: Tensor, layers: str | Sequence[str]) -> list[str]:
+    """Names of the rectifiers that the recipe makes binary."""
+    return select(model, example, layers)
+
+
+def harden_outline(recipe: Recipe, data: ImageSet) -> nn.Module:
+    """A hardened network of the recipe's structure, to load a state into."""
+    net = build_network(recipe, data, "rectifier")
+    return harden(net, example_of(data), layers=recipe.layers)
+
+
+def make_growth(stage: Stage, model: nn.Module, layers: Sequence[str]) -> SlopeGrowth | None:
+    """The stage's slope growth, or None where it trains no rectifiers."""
+    if stage.network != "rectifier":
+        return None
+    return SlopeGrowth(model, dict.fromkeys(layers, stage.growth), law=stage.law)
+
+
+def make_optimizer(stage: Stage, model: nn.Module, options: Optimizer) -> torch.optim.Optimizer:
+    """The recipe's optimizer over what the stage trains."""
+    if stage.network == "hardened":
+        freeze_features(model)
+    groups = param_groups(model, options.weight_decay)
+    if options.name == "sgd":
+        return torch.optim.SGD(groups, lr=stage.lr, momentum=options.momentum)
+    return torch.optim.AdamW(groups, lr=stage.lr)
+
+
+def freeze_features(model: nn.Module) -> None:
+    """Leave only the layers after the last step trainable: the classifier on binary features."""
+    modules = list(model.modules())
+    last = max((at for at, module in enumerate(modules) if isinstance(module, Step)), default=-1)
+    for at, module in enumerate(modules):
+        for parameter in module.parameters(recurse=False):
+            parameter.requires_grad_(at > last)

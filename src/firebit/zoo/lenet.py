@@ -1,0 +1,34 @@
+"""LeNet as Caffe's MNIST example has it, with an activation after every hidden layer."""
+
+from torch import nn
+
+from firebit.zoo.block import NetOptions, activation, batch_norm, conv, linear, stack
+from firebit.zoo.registry import register
+
+
+@register("lenet", NetOptions, channels=1, size=28)
+def lenet(options: NetOptions) -> nn.Sequential:
+    """LeNet for 28×28 pictures: conv 20@5×5, max 2, conv 50@5×5, max 2, fc 500, fc classes.
+
+    Caffe's definition (`lenet_train_test.prototxt`) has one activation, a ReLU after its first linear layer (`ip1`,
+    here `fc3`). Added here: an activation after each convolution (`act1`, `act2`), without which no bits would leave
+    those layers, and batch norm where asked for. Shape: (N, C, 28, 28) → (N, classes).
+    """
+    one, two, three = options.scaled(20), options.scaled(50), options.scaled(500)
+    return stack(
+        *_hidden(1, conv(options.channels, one, 5, 0, options, first=True), one, options),
+        *_hidden(2, conv(one, two, 5, 0, options, first=False), two, options),
+        ("flatten", nn.Flatten()),
+        ("fc3", linear(two * 4 * 4, three, options)),
+        ("norm3", batch_norm(three, options, spatial=False)),
+        ("act3", activation(three, options)),
+        ("fc4", linear(three, options.classes, options)),
+    )
+
+
+def _hidden(index: int, weights: nn.Conv2d, units: int, options: NetOptions) -> list[tuple[str, nn.Module | None]]:
+    pool = (f"pool{index}", nn.MaxPool2d(2, 2))
+    norm = (f"norm{index}", batch_norm(units, options, spatial=True))
+    act = (f"act{index}", activation(units, options))
+    rest = [pool, norm, act] if options.order == "pool-first" else [norm, act, pool]
+    return [(f"conv{index}", weights), *rest]
