@@ -1,5 +1,9 @@
 """Sphinx: `sphinx-build -W -b html docs docs/_build/html`."""
 
+import re
+
+from sphinx.application import Sphinx
+
 import firebit
 
 project = "Firebit"
@@ -23,3 +27,19 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 napoleon_numpy_docstring = False
+# Docstrings are written to be read as they stand: one backtick is code.
+default_role = "code"
+
+# Code and *emphasis* are markup; any other bar or star is none: |k|, (N, C, *).
+_MARKUP_OR_PLAIN = re.compile(r"(`[^`]+`|\*{1,2}\S(?:[^*]*\S)?\*{1,2}(?!\w))|([|*])")
+
+
+def _escape(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    for i, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...")):
+            lines[i] = _MARKUP_OR_PLAIN.sub(lambda found: found[1] or f"\\{found[2]}", line)
+
+
+def setup(app: Sphinx) -> None:
+    """Escape before napoleon adds markup of its own."""
+    app.connect("autodoc-process-docstring", _escape, priority=0)

@@ -39,9 +39,5 @@ def test_every_optional_library_is_in_the_extra_it_names() -> None:
     except metadata.PackageNotFoundError:
         pytest.skip("firebit runs from a source tree")
     for library, (extra, distribution) in extras.OPTIONAL.items():
-        named = [
-            r
-            for r in requirements
-            if r.startswith(distribution) and f'extra == "{extra}"' in r.replace("'", '"')
-        ]
+        named = [r for r in requirements if r.startswith(distribution) and f'extra == "{extra}"' in r.replace("'", '"')]
         assert named, library

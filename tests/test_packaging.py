@@ -22,14 +22,10 @@ pytestmark = pytest.mark.slow
 
 def build_wheel(where: Path, **environment: str) -> Path:
     source = where / "source"
-    ignored = shutil.ignore_patterns(
-        ".git", ".venv", "venv", "runs", "build", "*.so", "__pycache__", ".*_cache"
-    )
+    ignored = shutil.ignore_patterns(".git", ".venv", "venv", "runs", "build", "*.so", "__pycache__", ".*_cache")
     shutil.copytree(ROOT, source, ignore=ignored)
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(where), str(source)]
-    result = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, **environment}
-    )
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
     assert result.returncode == 0, result.stdout + result.stderr
     (wheel,) = where.glob("*.whl")
     return wheel

@@ -26,9 +26,7 @@ BANNED_CALLS = {
     "marshal.loads",
 }
 BANNED_CALLS |= {
-    f"{module}.{name}"
-    for module in ("pickle", "marshal", "yaml", "dill", "joblib")
-    for name in ("load", "loads")
+    f"{module}.{name}" for module in ("pickle", "marshal", "yaml", "dill", "joblib") for name in ("load", "loads")
 }
 BANNED_CALLS |= {"yaml.unsafe_load", "yaml.full_load", "shutil.unpack_archive", "numpy.load", "np.load"}
 BANNED_METHODS = {"extractall"}
@@ -80,9 +78,7 @@ def torch_over_the_wall(source: str, module: str) -> list[int]:
         return []
     may_be_lazy = room(module) == "cli"
     found = imports(ast.parse(source))
-    return [
-        line for name, line, lazy in found if name.partition(".")[0] == "torch" and not (lazy and may_be_lazy)
-    ]
+    return [line for name, line, lazy in found if name.partition(".")[0] == "torch" and not (lazy and may_be_lazy)]
 
 
 def code_from_data(source: str, module: str) -> list[str]:
@@ -117,9 +113,7 @@ def test_nothing_read_is_ever_run(module: str) -> None:
     assert code_from_data((PACKAGE / module).read_text(encoding="utf-8"), module) == []
 
 
-@pytest.mark.parametrize(
-    "name", ["firebit", "firebit.data", "firebit.engine", "firebit.cli", "firebit.extras"]
-)
+@pytest.mark.parametrize("name", ["firebit", "firebit.data", "firebit.engine", "firebit.cli", "firebit.extras"])
 def test_importing_it_leaves_torch_alone(name: str) -> None:
     code = f"import sys, {name}; print(sorted(m for m in sys.modules if m.partition('.')[0] == 'torch'))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -170,9 +164,7 @@ def test_the_rule_sees_what_could_run(source: str) -> None:
     assert code_from_data(source, "data/folder.py")
 
 
-@pytest.mark.parametrize(
-    "source", ["model.eval()", "re.compile(p)", "subprocess.run(c, shell=False)", "json.loads(t)"]
-)
+@pytest.mark.parametrize("source", ["model.eval()", "re.compile(p)", "subprocess.run(c, shell=False)", "json.loads(t)"])
 def test_the_rule_leaves_the_harmless_alone(source: str) -> None:
     assert code_from_data(source, "data/folder.py") == []
 

@@ -75,9 +75,7 @@ def test_wrong_native_code_is_found_and_fails(
     out, err = capsys.readouterr()
     assert caught.value.code == 1
     assert "FAILED" in out
-    assert err.startswith(
-        f"error: The native code for {native.instruction_set()} does not compute what NumPy does."
-    )
+    assert err.startswith(f"error: The native code for {native.instruction_set()} does not compute what NumPy does.")
 
 
 def test_data_sets_are_looked_for_in_the_data_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

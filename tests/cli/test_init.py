@@ -31,9 +31,7 @@ def fail_with(error: BaseException) -> Callable[[], doctor.Report]:
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "firebit", *arguments]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, **environment}
-    )
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
 
 
 def test_help_lists_every_command() -> None:
@@ -96,9 +94,7 @@ def test_an_unexpected_error_is_two_lines_and_1(
 
 
 @pytest.mark.parametrize("arguments", [("--debug", "doctor"), ("doctor", "--debug")])
-@pytest.mark.parametrize(
-    ("error", "code"), [(ZeroDivisionError("no"), 1), (errors.DataError("No.", "Yes."), 3)]
-)
+@pytest.mark.parametrize(("error", "code"), [(ZeroDivisionError("no"), 1), (errors.DataError("No.", "Yes."), 3)])
 def test_debug_shows_the_traceback(
     arguments: tuple[str, ...],
     error: Exception,
@@ -153,12 +149,8 @@ def test_a_signal_is_130() -> None:
     assert signal.SIGINT == 2
 
 
-@pytest.mark.parametrize(
-    "arguments", [("dcotor",), ("doctor", "--nothing"), ("doctor", "too", "much"), ("--wrong",)]
-)
-def test_wrong_usage_is_2_and_no_traceback(
-    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize("arguments", [("dcotor",), ("doctor", "--nothing"), ("doctor", "too", "much"), ("--wrong",)])
+def test_wrong_usage_is_2_and_no_traceback(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert leave(*arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""

@@ -39,9 +39,7 @@ def isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_distances_by_hand(isa: str) -> None:
     a = np.array([[0b0000_0000, 0b0000_0001], [0b1111_1111, 0b1111_1111]], np.uint8)
-    b = np.array(
-        [[0b0000_0000, 0b0000_0000], [0b1010_1010, 0b0000_0001], [0b1111_1111, 0b1111_1111]], np.uint8
-    )
+    b = np.array([[0b0000_0000, 0b0000_0000], [0b1010_1010, 0b0000_0001], [0b1111_1111, 0b1111_1111]], np.uint8)
     distances = native.hamming(a, b)
     assert distances.dtype == np.int32
     assert distances.tolist() == [[1, 4, 15], [16, 11, 0]]

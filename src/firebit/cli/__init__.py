@@ -80,9 +80,7 @@ def _report(error: Exception, debug: bool) -> int:
         _print_error(known.problem, known.remedy)
         return known.exit_code
     what = " ".join(f"{type(error).__name__}: {error}".split())
-    _print_error(
-        what, "Run again with --debug for the traceback." if not debug else "The traceback is above."
-    )
+    _print_error(what, "Run again with --debug for the traceback." if not debug else "The traceback is above.")
     return 1
 
 

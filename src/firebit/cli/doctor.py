@@ -77,16 +77,15 @@ def examine() -> Report:
 
 
 def command(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object instead of a table.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
     """Show what is installed, which native code runs, and which data sets are here."""
     report = examine()
     if as_json:
         typer.echo(json.dumps(asdict(report), indent=2))
     else:
-        _print_table(report)
+        for name, value in _rows(report):
+            typer.echo(f"{name:<16}{value}")
     if not report.native.agrees_with_numpy:
         raise FirebitError(
             f"The native code for {report.native.instruction_set} does not compute what NumPy does.",
@@ -97,9 +96,7 @@ def command(
 def _native() -> Native:
     from firebit.engine import native
 
-    return Native(
-        native.instruction_set(), native.instruction_sets(), native.cpu_features(), _agrees_with_numpy()
-    )
+    return Native(native.instruction_set(), native.instruction_sets(), native.cpu_features(), _agrees_with_numpy())
 
 
 def _agrees_with_numpy() -> bool:
@@ -117,25 +114,13 @@ def _data() -> Data:
     from firebit.data.load import data_root, folder_of, names
 
     folders = {name: folder_of(name) for name in names()}
-    return Data(
-        str(data_root()), {name: folder is None or folder.is_dir() for name, folder in folders.items()}
-    )
+    return Data(str(data_root()), {name: folder is None or folder.is_dir() for name, folder in folders.items()})
 
 
 def _usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _print_table(report: Report) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table.grid(padding=(0, 2))
-    for name, value in _rows(report):
-        table.add_row(name, value)
-    Console(highlight=False, markup=False, soft_wrap=True).print(table)
 
 
 def _rows(report: Report) -> list[tuple[str, str]]:
