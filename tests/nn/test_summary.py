@@ -322,6 +322,16 @@ def test_layers_known_only_by_their_parameters_have_a_row() -> None:
     ]
 
 
+def test_attention_is_counted_in_evaluation_mode() -> None:
+    fused = torch.backends.mha.get_fastpath_enabled()
+    result = summary(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), torch.rand(2, 5, 8))
+    # Per picture: projections of 5 tokens to q, k, v and out; scores and their use in 2 heads of 4; the two layers.
+    attention = 5 * 8 * 8 * 4 + 2 * (2 * 5 * 5 * 4)
+    assert sum(result.macs.values()) == attention + 2 * 5 * 8 * 16
+    assert result.parameters == 4 * (64 + 8) + (8 * 16 + 16) + (16 * 8 + 8) + 4 * 8
+    assert torch.backends.mha.get_fastpath_enabled() == fused
+
+
 def test_the_model_is_left_as_it_was() -> None:
     net = conv_net().train()
     net[1].eval()

@@ -6,12 +6,13 @@ can follow are seen too.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
@@ -70,7 +71,7 @@ def follow(model: nn.Module, inputs: Sequence[Tensor]) -> list[Operation]:
     All inputs count as pixels. Activations of the whole batch stay in memory until the end.
     """
     flow = _Flow(model)
-    with evaluating(model), ExitStack() as hooks:
+    with evaluating(model), _unfused_attention(), ExitStack() as hooks:
         for module, path, layer in _calls(model, "", set()):
             enter = module.register_forward_pre_hook(flow.entering(path, layer), with_kwargs=True)
             leave = module.register_forward_hook(flow.leaving)
@@ -81,6 +82,18 @@ def follow(model: nn.Module, inputs: Sequence[Tensor]) -> list[Operation]:
         with flow:
             model(*inputs)
     return _numbered(flow.operations)
+
+
+@contextmanager
+def _unfused_attention() -> Iterator[None]:
+    """Attention as plain matrix products: of the fused kind torch has no formula for every processor."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
 
 
 def _calls(module: nn.Module, path: str, seen: set[int]) -> Iterator[tuple[nn.Module, str, bool]]:
@@ -265,7 +278,7 @@ class _Call:
 
     @property
     def kind(self) -> str:
-        return KINDS.get(self.name, "attention" if "attention" in self.name else "matmul")
+        return KINDS.get(self.name, "matmul")
 
     @property
     def macs(self) -> int:

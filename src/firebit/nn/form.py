@@ -126,7 +126,7 @@ def _adds_only_bits(name: str, args: Sequence[Any], constants: Sequence[Tensor])
 
 
 def factors(name: str, args: Sequence[Any]) -> list[Tensor]:
-    """The two tensors that a convolution, matrix product or attention multiplies."""
+    """The two tensors that a convolution or matrix product multiplies."""
     tensors = [argument for argument in args if isinstance(argument, Tensor)]
     return tensors[1:3] if name in ("addmm", "baddbmm") else tensors[:2]
 
