@@ -153,40 +153,60 @@ def _view(raw: bytes | bytearray, shape: tuple[Any, ...], order: str) -> NDArray
     return np.frombuffer(bytearray(raw), np.uint8).reshape(shape, order="F" if order == "F" else "C")
 
 
-class _Restricted(pickle.Unpickler):
-    """Knows five names. They are methods of this object: a pickle can call them, but not change them."""
+def _dtype(code: object, *_: object) -> _DType:
+    if code not in ("u1", b"u1", "uint8", b"uint8"):
+        raise pickle.UnpicklingError(f"an array of type {str(code)[:20]!r}, not of bytes")
+    return _DType()
 
+
+def _reconstruct(*_: object) -> _Array:
+    return _Array()
+
+
+def _frombuffer(raw: object, dtype: object, shape: object, order: object) -> _Array:
+    if not (isinstance(raw, bytes | bytearray) and isinstance(dtype, _DType) and isinstance(shape, tuple)):
+        raise pickle.UnpicklingError("an array that is not made of bytes")
+    return _Array(_view(raw, shape, str(order)))
+
+
+def _encode(text: object, encoding: object) -> bytes:
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1", b"latin1", b"latin-1"):
+        raise pickle.UnpicklingError("a text that is not Latin-1")
+    return text.encode("latin-1")
+
+
+class _Callable:
+    """A function that a pickle can call but not change: a plain one has attributes that BUILD would set."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        self._function = function
+
+    def __call__(self, *arguments: object) -> object:
+        return self._function(*arguments)
+
+    def __setstate__(self, state: object) -> NoReturn:
+        raise pickle.UnpicklingError("it changes a function")
+
+
+_NAMES: dict[tuple[str, str], Callable[..., object]] = {
+    ("numpy", "dtype"): _dtype,
+    ("_codecs", "encode"): _encode,
+    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy.core.numeric", "_frombuffer"): _frombuffer,
+    ("numpy._core.numeric", "_frombuffer"): _frombuffer,
+}
+
+
+class _Restricted(pickle.Unpickler):
     def __init__(self, content: bytes) -> None:
         super().__init__(io.BytesIO(content), encoding="bytes")
-        self._names: dict[tuple[str, str], Callable[..., object] | str] = {
-            ("numpy", "ndarray"): "ndarray",
-            ("numpy", "dtype"): self._dtype,
-            ("_codecs", "encode"): self._encode,
-        }
-        for package in ("numpy.core", "numpy._core"):
-            self._names[f"{package}.multiarray", "_reconstruct"] = self._reconstruct
-            self._names[f"{package}.numeric", "_frombuffer"] = self._frombuffer
 
-    def find_class(self, module: str, name: str) -> Any:
-        found = self._names.get((module, name))
-        if found is None:
+    def find_class(self, module: str, name: str) -> object:
+        if (module, name) == ("numpy", "ndarray"):
+            return "ndarray"  # only ever handed to _reconstruct, which ignores it
+        if (module, name) not in _NAMES:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not allowed")
-        return found
-
-    def _dtype(self, code: object, *_: object) -> _DType:
-        if code not in ("u1", b"u1", "uint8", b"uint8"):
-            raise pickle.UnpicklingError(f"an array of type {str(code)[:20]!r}, not of bytes")
-        return _DType()
-
-    def _reconstruct(self, *_: object) -> _Array:
-        return _Array()
-
-    def _frombuffer(self, raw: object, dtype: object, shape: object, order: object) -> _Array:
-        if not (isinstance(raw, bytes | bytearray) and isinstance(dtype, _DType) and isinstance(shape, tuple)):
-            raise pickle.UnpicklingError("an array that is not made of bytes")
-        return _Array(_view(raw, shape, str(order)))
-
-    def _encode(self, text: object, encoding: object) -> bytes:
-        if not isinstance(text, str) or encoding not in ("latin1", "latin-1", b"latin1", b"latin-1"):
-            raise pickle.UnpicklingError("a text that is not Latin-1")
-        return text.encode("latin-1")
+        return _Callable(_NAMES[module, name])

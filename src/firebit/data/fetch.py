@@ -217,10 +217,9 @@ def _unpack(packed: Path, download: Download, ready: Path, report: Progress) -> 
     try:
         with tarfile.open(packed, "r|gz") as archive:
             for entry in archive:
-                member = wanted.pop(entry.name, None)
-                content = archive.extractfile(entry) if member and entry.isreg() else None
-                if member and content:
-                    _keep(content, member, packed, ready, report)
+                content = archive.extractfile(entry) if entry.isreg() and entry.name in wanted else None
+                if content:
+                    _keep(content, wanted.pop(entry.name), packed, ready, report)
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise DataError(f"{packed} cannot be unpacked: {error}", f"Get it from {download.urls[0]} again.") from error
     if wanted:

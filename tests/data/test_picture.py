@@ -1,0 +1,182 @@
+"""Single pictures: modes, orientation, size limits, resizing."""
+
+import struct
+import tracemalloc
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from firebit.data import picture
+from firebit.errors import DataError
+
+COLOURS = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+GREY = COLOURS[..., 0]
+
+
+def png(*chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG file put together chunk by chunk."""
+    body = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def header(width: int, height: int, depth: int = 8, colour: int = 0) -> tuple[bytes, bytes]:
+    return b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+
+
+def test_rgb_and_grey(tmp_path: Path) -> None:
+    Image.fromarray(COLOURS).save(tmp_path / "c.png")
+    Image.fromarray(GREY).save(tmp_path / "g.png")
+    assert picture.read_header(tmp_path / "c.png") == picture.Header(6, 4, False)
+    assert picture.read_header(tmp_path / "g.png") == picture.Header(6, 4, True)
+    np.testing.assert_array_equal(picture.read_pixels(tmp_path / "c.png", grey=False), COLOURS.transpose(2, 0, 1))
+    np.testing.assert_array_equal(picture.read_pixels(tmp_path / "g.png", grey=True), GREY[None])
+    np.testing.assert_array_equal(picture.read_pixels(tmp_path / "g.png", grey=False), np.stack([GREY] * 3))
+
+
+def test_palette(tmp_path: Path) -> None:
+    image = Image.fromarray(np.array([[0, 1], [1, 2]], np.uint8))
+    image.putpalette([255, 0, 0, 0, 255, 0, 1, 2, 3])
+    assert image.mode == "P"
+    image.save(tmp_path / "p.png")
+    assert not picture.read_header(tmp_path / "p.png").grey
+    expected = [[[255, 0], [0, 1]], [[0, 255], [255, 2]], [[0, 0], [0, 3]]]
+    assert picture.read_pixels(tmp_path / "p.png", grey=False).tolist() == expected
+
+
+def test_transparency_is_laid_over_white(tmp_path: Path) -> None:
+    pixels = np.array([[[10, 20, 30, 255], [10, 20, 30, 0]]], np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    assert picture.read_pixels(tmp_path / "a.png", grey=False)[:, 0].T.tolist() == [[10, 20, 30], [255, 255, 255]]
+    Image.fromarray(np.array([[[40, 255], [40, 0]]], np.uint8)).save(tmp_path / "la.png")
+    assert picture.read_header(tmp_path / "la.png").grey
+    assert picture.read_pixels(tmp_path / "la.png", grey=True).tolist() == [[[40, 255]]]
+
+
+def test_sixteen_bits_are_scaled(tmp_path: Path) -> None:
+    values = [0, 257, 256, 32768, 65535, 65406]
+    rows = b"\x00" + struct.pack(">6H", *values)
+    path = tmp_path / "deep.png"
+    path.write_bytes(png(header(6, 1, 16), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")))
+    assert picture.read_header(path).grey
+    # v / 257 rounded to the nearest.
+    assert picture.read_pixels(path, grey=True).tolist() == [[[0, 1, 1, 128, 255, 254]]]
+
+
+def test_one_bit(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0, 255]], np.uint8)).convert("1").save(tmp_path / "b.png")
+    assert picture.read_header(tmp_path / "b.png").grey
+    assert picture.read_pixels(tmp_path / "b.png", grey=True).tolist() == [[[0, 255]]]
+
+
+def test_cmyk_jpeg(tmp_path: Path) -> None:
+    Image.new("CMYK", (8, 8), (0, 0, 0, 0)).save(tmp_path / "c.jpg")
+    assert picture.read_pixels(tmp_path / "c.jpg", grey=False).min() > 250
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation(tmp_path: Path, suffix: str, orientation: int) -> None:
+    """A dark corner goes where the EXIF standard says the stored first row and column belong."""
+    stored = np.full((16, 32), 255, np.uint8)
+    stored[:8, :8] = 0
+    corner = ["top left", "top right", "bottom right", "bottom left"][[0, 1, 2, 3, 0, 1, 2, 3][orientation - 1]]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"o.{suffix}"
+    Image.fromarray(stored).save(path, exif=exif)
+    shape = (16, 32) if orientation <= 4 else (32, 16)
+    head = picture.read_header(path)
+    assert (head.height, head.width) == shape
+    upright = picture.read_pixels(path, grey=True)[0]
+    assert upright.shape == shape
+    vertical, horizontal = corner.split()
+    y, x = (0 if vertical == "top" else -1), (0 if horizontal == "left" else -1)
+    assert upright[y, x] < 40
+    assert (upright < 128).sum() == 64
+
+
+def test_resizing_keeps_the_middle(tmp_path: Path) -> None:
+    # Bicubic weights reach two result pixels far; the band is wider than the cut by more than that.
+    stripes = np.zeros((8, 40), np.uint8)
+    stripes[:, 12:28] = 200
+    Image.fromarray(stripes).save(tmp_path / "s.png")
+    assert picture.read_pixels(tmp_path / "s.png", True, 8).tolist() == [[[200] * 8] * 8]
+    Image.fromarray(stripes.T.copy()).save(tmp_path / "t.png")
+    assert picture.read_pixels(tmp_path / "t.png", True, 4).tolist() == [[[200] * 4] * 4]
+
+
+def test_resized_arrays_follow_the_same_rule() -> None:
+    images = np.stack([COLOURS, COLOURS[::-1]]).transpose(0, 3, 1, 2)
+    result = picture.resized(images, 3)
+    expected = picture.fit(Image.fromarray(COLOURS), 3)
+    np.testing.assert_array_equal(result[0], np.asarray(expected).transpose(2, 0, 1))
+    assert picture.resized(images[:, :1], 9).shape == (2, 1, 9, 9)
+    assert picture.resized(result, 3) is result
+
+
+@pytest.mark.parametrize("size", [(9460, 9459), (20000, 20000), (2**31 - 1, 2**31 - 1)])
+def test_decompression_bombs(tmp_path: Path, size: tuple[int, int]) -> None:
+    """A few bytes that claim up to 4·10¹⁸ pixels: refused from the header, without a warning, without memory."""
+    path = tmp_path / "bomb.png"
+    path.write_bytes(png(header(*size), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")))
+    tracemalloc.start()
+    with pytest.raises(DataError, match="claim"):
+        picture.read_pixels(path, grey=True)
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
+    with pytest.raises(DataError, match=r"bomb\.png claims"):
+        picture.read_header(path)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "BMP", "TIFF", "WEBP", "PPM"])
+def test_other_formats_are_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "picture.png"
+    Image.fromarray(COLOURS).save(path, format=kind)
+    with pytest.raises(DataError, match=r"Not a whole PNG or JPEG picture: .*picture\.png"):
+        picture.read_header(path)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_truncated_pictures(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"p.{suffix}"
+    noise = np.random.default_rng(1).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    whole = path.read_bytes()
+    for length in (0, 5, len(whole) // 2):
+        path.write_bytes(whole[:length])
+        with pytest.raises(DataError, match=f"p.{suffix}") as caught:
+            picture.read_pixels(path, grey=False)
+        assert "\n" not in caught.value.problem
+        assert caught.value.exit_code == 3
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none\.png"):
+        picture.read_header(tmp_path / "none.png")
+
+
+@given(
+    st.sampled_from(["png", "jpg"]),
+    st.integers(0, 300),
+    st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=6),
+)
+def test_damage_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, suffix: str, cut: int, changes: list[tuple[int, int]]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / f"damaged.{suffix}"
+    Image.fromarray(COLOURS).save(path)
+    content = bytearray(path.read_bytes())
+    for position, value in changes:
+        content[position % len(content)] = value
+    path.write_bytes(bytes(content[: max(len(content) - cut, 0)]))
+    try:
+        assert picture.read_pixels(path, grey=False).shape[0] == 3
+    except DataError as error:
+        assert "\n" not in error.problem
