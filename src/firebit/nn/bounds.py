@@ -208,7 +208,9 @@ def _ends(value: Any, end: str) -> Any:
         return getattr(value, end)
     if isinstance(value, dict):
         return {key: _ends(item, end) for key, item in value.items()}
-    return [_ends(item, end) for item in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, tuple):
+        return tuple(_ends(item, end) for item in value)
+    return [_ends(item, end) for item in value] if isinstance(value, list) else value
 
 
 def _callable(n: fx.Node) -> Callable[..., Tensor]:

@@ -27,15 +27,19 @@ def as_inputs(example: Example) -> tuple[Tensor, ...]:
     return inputs
 
 
+def random_devices(device: torch.device | None) -> list[torch.device]:
+    """The devices beside the CPU whose random numbers running on `device` may use."""
+    return [] if device is None or device.type == "cpu" else [device]
+
+
 @contextmanager
 def undisturbed(module: nn.Module, device: torch.device | None = None) -> Iterator[None]:
     """Evaluation mode without gradients; modes, buffers and random numbers are afterwards as they were."""
     modes = [(m, m.training) for m in module.modules()]
     buffers = [(b, b.clone()) for b in module.buffers() if not nn.parameter.is_lazy(b)]
-    devices = [] if device is None or device.type == "cpu" else [device]
     module.eval()
     try:
-        with torch.random.fork_rng(devices), torch.no_grad():
+        with torch.random.fork_rng(random_devices(device)), torch.no_grad():
             yield
     finally:
         with torch.no_grad():

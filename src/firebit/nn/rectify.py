@@ -241,6 +241,7 @@ def _insert_exact(
         if values is None:
             values = torch.full((channels[site.name],), site.ceiling or 1.0, dtype=torch.float64)
         largest[site.name] = torch.where(values > 0, values, 1.0).to(site.node.meta["device"])
+    graph.meta["relu6"] = frozenset(site.name for site in sites if site.ceiling is not None)
     by_name = {site.name: site for site in sites}
 
     def put(name: str, values: Tensor) -> fx.Node:
@@ -251,4 +252,3 @@ def _insert_exact(
         return call
 
     construct(graph, inputs, {site.name: site.node for site in sites}, largest, dim, put)
-    graph.meta["relu6"] = frozenset(site.name for site in sites if site.ceiling is not None)

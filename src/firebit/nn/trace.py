@@ -27,6 +27,8 @@ from firebit.nn.graph import (
     module_at,
     operand,
     propagate,
+    random_devices,
+    reads_metadata,
     shape_of,
     sole_batch_norm_before,
     torch_name,
@@ -46,6 +48,7 @@ __all__ = [
     "module_at",
     "operand",
     "propagate",
+    "reads_metadata",
     "shape_of",
     "sole_batch_norm_before",
     "torch_name",
@@ -204,10 +207,15 @@ def _leaf_test(model: nn.Module, leaves: Leaves) -> Callable[[nn.Module, str], b
     return lambda m, name: isinstance(m, classes) or any(fnmatch.fnmatchcase(name, p) for p in patterns)
 
 
-def _record(model: nn.Module, inputs: int, is_leaf: Callable[[nn.Module, str], bool], train: bool) -> fx.Graph:
+def _record(
+    model: nn.Module, inputs: tuple[Tensor, ...], is_leaf: Callable[[nn.Module, str], bool], train: bool
+) -> fx.Graph:
     model.train(train)
     try:
-        return Tracer(inputs, is_leaf).trace(model)
+        with torch.random.fork_rng(random_devices(inputs[0].device)):
+            # Numbers drawn while tracing become constants; they must differ from those of the run compared with.
+            torch.rand(1, device=inputs[0].device)
+            return Tracer(len(inputs), is_leaf).trace(model)
     except Exception as error:
         frames = [(f.f_code, line) for f, line in traceback.walk_tb(error.__traceback__)]
         place = _place([(c.co_filename, c.co_name, line) for c, line in reversed(frames)])
@@ -241,8 +249,8 @@ def _record_both_modes(
     model: nn.Module, inputs: tuple[Tensor, ...], is_leaf: Callable[[nn.Module, str], bool]
 ) -> fx.Graph:
     """The graph in training mode; dropouts that follow the mode are marked, other differences are refused."""
-    training = _record(model, len(inputs), is_leaf, train=True)
-    evaluating = _record(model, len(inputs), is_leaf, train=False)
+    training = _record(model, inputs, is_leaf, train=True)
+    evaluating = _record(model, inputs, is_leaf, train=False)
     here, there = list(training.nodes), list(evaluating.nodes)
     order = {node: i for nodes in (here, there) for i, node in enumerate(nodes)}
     for a, b in zip(here, there, strict=False):
