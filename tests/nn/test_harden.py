@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from firebit.errors import UsageError
-from firebit.nn import BoundedRectifier, CentredLinear, Step, harden
+from firebit.nn import BoundedRectifier, CentredLinear, Scale, Step, harden, rectify
 from firebit.nn.harden import fold, select
 from firebit.zoo import build, example
 
@@ -181,3 +181,30 @@ def test_the_zoo_hardens(name: str, options: dict[str, object]) -> None:
     hard(x)
     assert activations and all(set(a.unique().tolist()) <= {0.0, 1.0} for a in activations)
     assert not any(isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d) for module in hard.modules())
+
+
+def test_a_scale_folds_too() -> None:
+    net = nn.Sequential(
+        nn.Linear(3, 4), Scale(torch.tensor([2.0, -1.0, 0.0, 0.0]), torch.tensor([0.5, 1.0, 1.0, -1.0])),
+        BoundedRectifier(4),
+    ).double()  # fmt: skip
+    hard = harden(net, torch.zeros(1, 3).double())
+    x = torch.randn(50, 3, dtype=torch.float64)
+    y = net[0](x)
+    expected = torch.stack([2 * y[:, 0] + 0.5 >= 0, 1 - y[:, 1] >= 0, y[:, 2] == y[:, 2], y[:, 3] != y[:, 3]], 1)
+    assert isinstance(hard[1], nn.Identity)
+    assert torch.equal(hard(x), expected.double())
+
+
+def test_what_rectify_makes_exactly_can_be_hardened() -> None:
+    relu = build("cifar10_quick", activation="relu", width=0.2).double().eval()
+    x = torch.rand(4, 3, 32, 32, dtype=torch.float64)
+    soft = rectify(relu, x[:1], exact=x)
+    hard = harden(soft, x[:1])
+    steps = {name: module for name, module in hard.named_modules() if isinstance(module, Step)}
+    assert list(steps) == ["act1", "act2", "act3", "act4"]
+    seen: dict[str, Tensor] = {}
+    soft.get_submodule("act1").register_forward_hook(lambda _m, inputs, _o: seen.update(y=inputs[0]))
+    steps["act1"].register_forward_hook(lambda _m, _i, output: seen.update(bits=output))
+    soft(x), hard(x)
+    assert torch.equal(seen["bits"], (seen["y"] >= 0).double())

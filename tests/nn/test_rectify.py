@@ -180,3 +180,19 @@ def test_networks_of_the_zoo_keep_their_function(name: str, order: str, norm: bo
     model = rectify(net.eval(), x[:1], exact=[x])
     assert set(rectifiers(model)) == {n for n, m in net.named_modules() if isinstance(m, nn.ReLU)}
     assert (model(x) - net(x)).abs().max() < 1e-9
+
+
+def test_a_batch_norm_hands_its_scale_to_fresh_slopes() -> None:
+    net = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.ReLU()).double().eval()
+    gamma, beta = torch.tensor([2.0, -0.5, 0.0]), torch.tensor([1.0, 1.0, 3.0])
+    net[1].weight.data, net[1].bias.data = gamma.double(), beta.double()
+    rectified = rectify(net, torch.zeros(1, 2).double(), slope_init=0.1)
+    norm, act = rectified.get_submodule("1"), rectified.get_submodule("2")
+    assert norm.weight.tolist() == [1.0, 1.0, 0.0 + 1.0] and not norm.weight.requires_grad
+    assert norm.bias.tolist() == [0.5, -2.0, 3.0] and norm.bias.requires_grad
+    x = torch.randn(20, 2, dtype=torch.float64)
+    normalised = (net[0](x) - net[1].running_mean) / (net[1].running_var + net[1].eps).sqrt()
+    expected = (0.1 * (gamma * normalised + beta) + 0.5).clamp(0, 1)
+    # A scale of zero has no slope to hand over: that unit starts afresh.
+    torch.testing.assert_close(rectified(x)[:, :2], expected[:, :2], atol=1e-7, rtol=0)
+    assert act.slope.tolist() == pytest.approx([0.2, -0.05, 0.1])

@@ -4,7 +4,12 @@ from firebit.nn.census import Census, LayerCensus, census, counting
 from firebit.nn.centre import CentredConv2d, CentredLinear
 from firebit.nn.growth import EntropyPenalty, SlopeGrowth, entropy_penalty, param_groups
 from firebit.nn.harden import harden
+from firebit.nn.measure import clipped_units
 from firebit.nn.rectifier import BoundedRectifier, Step, bounded_rectify
+from firebit.nn.rectify import rectify
+from firebit.nn.scale import Scale
+from firebit.nn.slope import absorb_slopes
+from firebit.nn.summary import Summary, summary
 
 __all__ = [
     "BoundedRectifier",
@@ -13,12 +18,18 @@ __all__ = [
     "CentredLinear",
     "EntropyPenalty",
     "LayerCensus",
+    "Scale",
     "SlopeGrowth",
     "Step",
+    "Summary",
+    "absorb_slopes",
     "bounded_rectify",
     "census",
+    "clipped_units",
     "counting",
     "entropy_penalty",
     "harden",
     "param_groups",
+    "rectify",
+    "summary",
 ]

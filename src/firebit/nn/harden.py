@@ -1,19 +1,22 @@
 """Hardening: bounded rectifiers become steps, slopes and batch norms become thresholds."""
 
 import copy
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from firebit.errors import UsageError
 from firebit.nn.centre import CentredConv2d, CentredLinear
+from firebit.nn.graph import Example, as_inputs, module_at, operand, undisturbed
 from firebit.nn.growth import rectifiers
 from firebit.nn.rectifier import BoundedRectifier, Step
-from firebit.nn.trace import Example, as_inputs, module_at, sole_batch_norm_before, trace, undisturbed
+from firebit.nn.scale import Scale
+from firebit.nn.trace import trace
 
 
 def harden(
@@ -25,9 +28,10 @@ def harden(
 ) -> nn.Module:
     """A copy of the model, in eval mode, whose rectifiers are steps: at inference the slope is its sign (§3.3).
 
-    A rectifier's step fires where k·y ≥ 0. A batch norm that feeds nothing but a hardened rectifier is folded into
-    the step's threshold, computed in float64; a scale of zero gives a constant unit. Centred layers become ordinary
-    ones. A model that torch.fx cannot trace keeps its batch norms, which then normalise before a threshold of 0.
+    A rectifier's step fires where k·y ≥ 0. A batch norm (or :class:`Scale`) that feeds nothing but a hardened
+    rectifier is folded into the step's threshold, computed in float64; a scale of zero gives a constant unit.
+    Centred layers become ordinary ones. A model that torch.fx cannot trace keeps its batch norms, which then
+    normalise before a threshold of 0.
 
     Args:
         model: a network with :class:`BoundedRectifier` layers; untouched.
@@ -52,11 +56,12 @@ def harden(
         replace(hardened, name, Step.from_rectifier(_rectifier(hardened, name)))
     if recalibrate is not None:
         estimate_statistics(hardened, recalibrate)
-    for step_name, norm_name in _foldable(model, example, chosen):
-        step, norm = hardened.get_submodule(step_name), hardened.get_submodule(norm_name)
-        assert isinstance(step, Step) and isinstance(norm, _BatchNorm)
-        replace(hardened, step_name, fold(norm, step))
-        replace(hardened, norm_name, nn.Identity())
+    for step_name, before in _foldable(model, example, chosen):
+        for name in before:
+            step, module = hardened.get_submodule(step_name), hardened.get_submodule(name)
+            assert isinstance(step, Step)
+            replace(hardened, step_name, fold(module, step))
+            replace(hardened, name, nn.Identity())
     for name, module in list(hardened.named_modules()):
         if isinstance(module, CentredConv2d | CentredLinear):
             replace(hardened, name, module.plain())
@@ -107,25 +112,41 @@ def execution_order(model: nn.Module, example: Example) -> list[str]:
 
 
 @torch.no_grad()
-def fold(norm: _BatchNorm, step: Step) -> Step:
-    """The step on the batch norm's input that fires exactly where `step` fires on its output (in real numbers).
+def fold(module: nn.Module, step: Step) -> Step:
+    """The step on a module's input that fires exactly where `step` fires on its output (in real numbers).
 
-    With scale g = γ/√(σ² + ε): g·(x − μ) + β ≥ t becomes x ≥ μ + (t − β)/g for g > 0, x ≤ … for g < 0, and a
+    With an affine map g·x + b per channel, g·x + b ≥ t becomes x ≥ (t − b)/g for g > 0, x ≤ … for g < 0, and a
     constant for g = 0. Computed in float64.
+
+    Args:
+        module: a batch norm with running statistics (g = γ/√(σ² + ε), b = β − g·μ) or a :class:`Scale`.
+        step: the step behind it.
     """
-    assert norm.running_mean is not None and norm.running_var is not None
-    mean, variance = norm.running_mean.double(), norm.running_var.double()
-    gamma = torch.ones_like(mean) if norm.weight is None else norm.weight.double()
-    beta = torch.zeros_like(mean) if norm.bias is None else norm.bias.double()
-    scale = gamma / (variance + norm.eps).sqrt()
+    centre, scale, shift = _affine(module)
     constant = scale == 0
-    threshold = mean + (step.threshold - beta) / torch.where(constant, 1, scale)
+    threshold = centre + (step.threshold - shift) / torch.where(constant, 1, scale)
     direction = step.direction * scale.sign().to(torch.int8)
-    fires = torch.where(step.direction > 0, beta >= step.threshold, beta <= step.threshold)
+    fires = torch.where(step.direction > 0, shift >= step.threshold, shift <= step.threshold)
     never = constant & (step.direction != 0) & ~fires
-    direction = torch.where(step.direction == 0, 0, torch.where(never, 1, direction)).to(torch.int8)
+    direction = torch.where(never, 1, direction).to(torch.int8)
     threshold = torch.where(never, torch.inf, torch.where(direction == 0, 0.0, threshold))
     return Step(threshold, direction, dim=step.dim)
+
+
+def _affine(module: nn.Module) -> tuple[Tensor, Tensor, Tensor]:
+    """Centre, scale and shift (C,) in float64 of a module that computes scale·(x − centre) + shift in eval mode."""
+    if isinstance(module, Scale):
+        scale = module.scale.double()
+        return (
+            torch.zeros_like(scale),
+            scale,
+            torch.zeros_like(scale) if module.shift is None else module.shift.double(),
+        )
+    assert isinstance(module, _BatchNorm) and module.running_mean is not None and module.running_var is not None
+    centre, variance = module.running_mean.double(), module.running_var.double()
+    gamma = torch.ones_like(centre) if module.weight is None else module.weight.double()
+    beta = torch.zeros_like(centre) if module.bias is None else module.bias.double()
+    return centre, gamma / (variance + module.eps).sqrt(), beta
 
 
 def estimate_statistics(model: nn.Module, loader: Iterable[Any]) -> None:
@@ -167,25 +188,30 @@ def _rectifier(model: nn.Module, name: str) -> BoundedRectifier:
     return layer
 
 
-def _foldable(model: nn.Module, example: Example, chosen: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs of rectifier and batch norm, where each is called once, in eval, and the one feeds the other alone."""
+def _foldable(model: nn.Module, example: Example, chosen: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """For every chosen rectifier the batch norms and scales before it that feed nothing else, nearest first."""
     try:
         graph = trace(model, example)
     except UsageError:
         return []
-    calls = [str(node.target) for node in graph.graph.nodes if node.op == "call_module"]
-    pairs = []
+    calls = Counter(str(node.target) for node in graph.graph.nodes if node.op == "call_module")
+    found = []
     for node in graph.graph.nodes:
-        if not isinstance(module_at(graph, node), BoundedRectifier) or str(node.target) not in chosen:
+        rectifier = module_at(graph, node)
+        if not isinstance(rectifier, BoundedRectifier) or str(node.target) not in chosen or calls[str(node.target)] > 1:
             continue
-        norm_node = sole_batch_norm_before(graph, node)
-        if norm_node is None or calls.count(str(norm_node.target)) > 1 or calls.count(str(node.target)) > 1:
-            continue
-        norm = module_at(graph, norm_node)
-        if (
-            isinstance(norm, _BatchNorm)
-            and norm.running_mean is not None
-            and _rectifier(model, str(node.target)).dim == 1
-        ):
-            pairs.append((str(node.target), str(norm_node.target)))
-    return pairs
+        before, current = [], operand(node)
+        while current is not None and _folds(graph, current, rectifier.dim) and calls[str(current.target)] == 1:
+            before.append(str(current.target))
+            current = operand(current)
+        found.append((str(node.target), before))
+    return found
+
+
+def _folds(graph: fx.GraphModule, node: fx.Node, dim: int) -> bool:
+    module = module_at(graph, node)
+    if len(node.users) != 1:
+        return False
+    if isinstance(module, Scale):
+        return module.dim == dim
+    return isinstance(module, _BatchNorm) and module.running_mean is not None and dim == 1

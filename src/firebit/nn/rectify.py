@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from firebit.errors import UsageError
+from firebit.nn.absorb import own_module
 from firebit.nn.bounds import bound_activations
 from firebit.nn.exact import construct
 from firebit.nn.graph import (
@@ -21,6 +22,7 @@ from firebit.nn.graph import (
     module_at,
     operand,
     shape_of,
+    sole_batch_norm_before,
 )
 from firebit.nn.measure import largest_activations
 from firebit.nn.rectifier import BoundedRectifier, SlopeInit
@@ -63,7 +65,8 @@ def rectify(
 
     Rectifiers are named by the module path of the activation where it is a module (`features.1`; its second call is
     `features.1_1`), and otherwise by the module whose forward calls the function (`block.relu`, `block.relu_1`);
-    the names are attribute paths of the result.
+    the names are attribute paths of the result. A batch norm that feeds a fresh rectifier alone hands its scale to
+    the slopes and keeps 1 for good.
 
     With `exact` the network keeps its function (the idea of §3.1; its printed recipe, k = 1/(2M), loses ReLU's
     zero). For every channel with largest pre-activation M > 0 (M = 1 for a channel that never fires, M = 6 for
@@ -215,7 +218,22 @@ def _put(graph: fx.GraphModule, site: Site, rectifier: BoundedRectifier) -> fx.N
 
 
 def _insert_fresh(graph: fx.GraphModule, site: Site, dim: int, slope_init: SlopeInit) -> None:
-    _put(graph, site, BoundedRectifier(_channels(site, dim), slope_init, dim=dim))
+    rectifier = BoundedRectifier(_channels(site, dim), slope_init, dim=dim)
+    norm = sole_batch_norm_before(graph, _put(graph, site, rectifier))
+    if norm is not None and dim == 1:
+        _fix_scale(own_module(graph, norm), rectifier)
+
+
+@torch.no_grad()
+def _fix_scale(norm: nn.Module, rectifier: BoundedRectifier) -> None:
+    """Leave scaling to the slopes: k·(γ·x + β) = kγ·(x + β/γ), so that γ = 1 from now on, where it is not 0."""
+    gamma, beta = norm.weight, norm.bias
+    if not (isinstance(gamma, nn.Parameter) and isinstance(beta, nn.Parameter)):
+        return
+    scale = torch.where(gamma == 0, 1, gamma)
+    rectifier.slope.mul_(scale)
+    beta.div_(scale)
+    gamma.fill_(1).requires_grad_(False)
 
 
 def _insert_exact(
