@@ -27,7 +27,7 @@ class Net(_Table):
     centred: bool = False
     order: Literal["pool-first", "act-first"] = "pool-first"
     width: FiniteFloat = Field(1.0, gt=0)
-    slope_init: FiniteFloat = 0.5
+    slope_init: FiniteFloat | Literal["normal"] = 0.5
 
 
 class Baseline(_Table):

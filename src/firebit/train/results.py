@@ -34,8 +34,8 @@ def result_row(name: str, model: nn.Module, example: Tensor, metrics: Metrics, c
 def results_table(results: dict[str, Any]) -> Table:
     """The table of a run, as the command line prints it."""
     table = Table(title=f"{results['net']} on {results['data']}, measured on the {results['measured_on']} set")
-    table.add_column("network")
-    for heading in ("top-1 %", "binary %", "bits per activation", "activations", "weights"):
+    table.add_column("network", no_wrap=True)
+    for heading in ("top-1 %", "binary %", "bits / activation", "activations", "weights"):
         table.add_column(heading, justify="right")
     for row in results["rows"]:
         table.add_row(*_cells(row))

@@ -67,7 +67,7 @@ def build_network(recipe: Recipe, data: ImageSet, activation: str) -> nn.Sequent
     channels = data.images.shape[1]
     net = zoo.build(recipe.net.name, classes=len(data.classes), channels=channels, activation=activation, **options)
     initialise(net, recipe.init)
-    return net.to(memory_format=torch.channels_last) if recipe.channels_last else net
+    return net.to(memory_format=torch.channels_last) if recipe.channels_last else net  # type: ignore[call-overload]
 
 
 def example_of(data: ImageSet) -> Tensor:

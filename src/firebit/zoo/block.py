@@ -27,7 +27,7 @@ class NetOptions:
         order: "pool-first" (convolution → pooling → batch norm → activation, so that bits leave every layer) or
             "act-first" (the activation before the pooling, as Caffe has it; average pooling then gives counts).
         width: multiplier on the channels of every hidden layer.
-        slope_init: where slopes start; §3.3 of the paper uses 1.
+        slope_init: where slopes start: a number (§3.3 of the paper uses 1) or "normal" (standard normal).
     """
 
     classes: int = 10
@@ -37,7 +37,7 @@ class NetOptions:
     centred: bool = False
     order: str = "pool-first"
     width: float = 1.0
-    slope_init: float = 1.0
+    slope_init: float | str = 1.0
 
     def __post_init__(self) -> None:
         _choice("activation", self.activation, ACTIVATIONS)
@@ -48,8 +48,8 @@ class NetOptions:
             raise UsageError(f"channels={self.channels} is not a number of channels.", "Give 1 or 3.")
         if not (math.isfinite(self.width) and self.width > 0):
             raise UsageError(f"width={self.width} is not a multiplier.", "Give a positive number, such as 2.")
-        if not math.isfinite(self.slope_init):
-            raise UsageError(f"slope_init={self.slope_init} is not a slope.", "Give a finite number, such as 1.")
+        if self.slope_init != "normal" and not math.isfinite(float(self.slope_init)):
+            raise UsageError(f"slope_init={self.slope_init} is not a slope.", 'Give a finite number, or "normal".')
 
     def scaled(self, units: int) -> int:
         """`units` times the width, rounded, at least 1."""
