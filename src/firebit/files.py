@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import struct
 import tempfile
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from firebit.errors import FirebitError, ModelFileError, UsageError
 _BLANK = "0" * 64
 _MARK = b'\\"sha256\\":\\"'
 _HEADER_LIMIT = 100_000_000
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.part")
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -32,9 +34,9 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        descriptor, temporary = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -46,8 +48,15 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise _cannot_write(path, error) from error
+            raise cannot_write(path, error) from error
         raise
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what killed writers left in a folder; not while another writes there."""
+    for path in folder.glob(".*.part"):
+        if _TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -58,7 +67,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _cannot_write(path: Path, error: OSError) -> FirebitError:
+def cannot_write(path: Path, error: OSError) -> FirebitError:
+    """The error to raise where the system would not write `path`: a full disk, or a folder that is closed to us."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return FirebitError(
             f"No space left to write {path}.",
@@ -81,15 +91,28 @@ def save_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], record: Mappin
         path: the file to write, atomically.
         tensors: arrays by name.
         record: JSON-able values kept beside them.
+
+    Raises:
+        UsageError: a key "sha256" or the tensor name "__metadata__", which the file itself needs.
+        FirebitError: the disk is full; an old file is untouched.
     """
+    if "sha256" in record or "__metadata__" in tensors:
+        raise _hides_digest(path)
     metadata = {"firebit": json.dumps({"sha256": _BLANK, **record}, separators=(",", ":"))}
-    arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    # Not np.ascontiguousarray, which gives an array without dimensions one.
+    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     content = bytearray(safetensors.numpy.save(arrays, metadata=metadata))
     at = _digest_position(content)
     if at is None:
-        raise UsageError(f"The record for {path} hides its digest.", 'Do not use the key "sha256" in a record.')
+        raise _hides_digest(path)
     content[at : at + 64] = hashlib.sha256(content).hexdigest().encode()
     write_atomically(path, bytes(content))
+
+
+def _hides_digest(path: Path) -> UsageError:
+    return UsageError(
+        f"The record for {path} hides its digest.", 'Do not use the key "sha256" in a record, or in a tensor\'s name.'
+    )
 
 
 def load_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -117,12 +140,12 @@ def load_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         )
     try:
         record = json.loads(_metadata(content)["firebit"])
+        del record["sha256"]
         tensors = safetensors.numpy.load(bytes(content))
-    except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (safetensors.SafetensorError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise ModelFileError(
             f"{path} is not a valid tensor file: {error}.", "Restore it from a copy, or make it again."
         ) from error
-    del record["sha256"]
     return tensors, record
 
 
