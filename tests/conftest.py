@@ -1,5 +1,9 @@
 """What every test can rely on: plain terminals, no data sets of the user's, deterministic properties."""
 
+import struct
+from pathlib import Path
+
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -17,3 +21,19 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     monkeypatch.setenv("TERMINAL_WIDTH", "120")
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("FIREBIT_DATA", str(tmp_path_factory.getbasetemp() / "no-data"))
+
+
+@pytest.fixture(scope="session")
+def few_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of IDX files with 120 real digits to train on and 60 to test on; not to be written to."""
+    from firebit.data import load
+
+    folder = tmp_path_factory.mktemp("data") / "few"
+    folder.mkdir()
+    for split, prefix, count in (("train", "train", 120), ("test", "t10k", 60)):
+        digits = load("digits", split).subset(np.arange(count))
+        pixels, labels = digits.images[:, 0], digits.labels.astype(np.uint8)
+        for kind, values in (("images-idx3", pixels), ("labels-idx1", labels)):
+            header = struct.pack(f">{1 + values.ndim}I", 0x800 + values.ndim, *values.shape)
+            (folder / f"{prefix}-{kind}-ubyte").write_bytes(header + values.tobytes())
+    return folder

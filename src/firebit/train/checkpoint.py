@@ -26,7 +26,7 @@ class Progress:
         epoch: epochs finished in this stage.
         batch: batches finished in this epoch.
         steps: optimizer steps of the whole run.
-        loss_sum: sum over the pictures of this epoch of their training loss.
+        loss_sum: sum of the training loss over the finished batches of this epoch.
         journal: records written so far.
         results: rows of the final table so far.
     """
@@ -81,7 +81,13 @@ def save_checkpoint(
     optimizer: Mapping[str, Any],
     growth: Mapping[str, Any] | None,
 ) -> Path:
-    """Write a checkpoint named by the run's step count, atomically, and remove all but the newest two."""
+    """Write a checkpoint named by the run's step count, atomically; keep it and the one before it.
+
+    A checkpoint of a later step is removed too: the run was resumed before it, because it is damaged.
+
+    Raises:
+        FirebitError: the disk is full; the checkpoints of before are whole.
+    """
     state, values = flatten_optimizer(optimizer)
     tensors = {f"model/{name}": to_array(value) for name, value in model.items()}
     tensors |= {f"optimizer/{name}": to_array(value) for name, value in state.items()}
@@ -95,7 +101,8 @@ def save_checkpoint(
     }
     path = folder / f"{progress.steps:09d}.safetensors"
     save_tensors(path, tensors, record)
-    for old in _newest_first(folder)[_KEPT:]:
+    earlier = [old for old in _newest_first(folder) if old.name <= path.name]
+    for old in set(_newest_first(folder)) - set(earlier[:_KEPT]):
         old.unlink(missing_ok=True)
     return path
 
@@ -112,13 +119,19 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"{path} is not a checkpoint of format {FORMAT}.",
             "Resume with the version of Firebit that wrote it.",
         )
-    return Checkpoint(
-        progress=Progress(**record["progress"]),
-        model=_part(tensors, "model/"),
-        optimizer=unflatten_optimizer(_part(tensors, "optimizer/"), record["optimizer"]),
-        growth=record["growth"],
-        random_state=torch.from_numpy(tensors["random_state"].copy()),
-    )
+    try:
+        return Checkpoint(
+            progress=Progress(**record["progress"]),
+            model=_part(tensors, "model/"),
+            optimizer=unflatten_optimizer(_part(tensors, "optimizer/"), record["optimizer"]),
+            growth=record["growth"],
+            random_state=torch.from_numpy(tensors["random_state"].copy()),
+        )
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ModelFileError(
+            f"{path} is no whole checkpoint: {type(error).__name__}: {error}.",
+            "Remove it, and resume from the one before.",
+        ) from error
 
 
 def newest_checkpoint(folder: Path) -> Checkpoint | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from firebit.data import Augmentation, ImageSet, to_float
-from firebit.nn.census import Census, counting
+from firebit.nn.census import Census, counting, evaluating
 from firebit.nn.growth import rectifiers
 from firebit.nn.rectifier import Step
 
@@ -81,9 +81,11 @@ def has_bits(model: nn.Module) -> bool:
     return bool(rectifiers(model)) or any(isinstance(module, Step) for module in model.modules())
 
 
-@torch.no_grad()
 def evaluate(model: nn.Module, data: ImageSet) -> tuple[Metrics, Census | None]:
-    """Metrics and, where the model has rectifiers or steps, the census, in one pass in eval mode."""
+    """Metrics and, where the model has rectifiers or steps, the census, in one pass in eval mode.
+
+    Every module's training flag is afterwards what it was.
+    """
     if not has_bits(model):
         return _measure(model, data), None
     with counting(model) as counters:
@@ -92,15 +94,13 @@ def evaluate(model: nn.Module, data: ImageSet) -> tuple[Metrics, Census | None]:
 
 
 def _measure(model: nn.Module, data: ImageSet) -> Metrics:
-    training = model.training
-    model.eval()
     loss, top1, top5 = 0.0, 0, 0
-    for images, labels in Batches(data):
-        logits = model(images)
-        loss += F.cross_entropy(logits, labels, reduction="sum").item()
-        ranked = logits.topk(min(_TOP, logits.shape[1])).indices == labels[:, None]
-        top1 += int(ranked[:, 0].sum())
-        top5 += int(ranked.any(1).sum())
-    model.train(training)
+    with evaluating(model):
+        for images, labels in Batches(data):
+            logits = model(images)
+            loss += F.cross_entropy(logits, labels, reduction="sum").item()
+            ranked = logits.topk(min(_TOP, logits.shape[1])).indices == labels[:, None]
+            top1 += int(ranked[:, 0].sum())
+            top5 += int(ranked.any(1).sum())
     count = len(data)
     return Metrics(loss / count, top1 / count, top5 / count, count)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from firebit.errors import ModelFileError
-from firebit.files import write_text
+from firebit.files import cannot_write, write_text
 
 
 class Journal:
@@ -21,35 +21,48 @@ class Journal:
         self.path = path
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Append one record; it is on the disk when this returns."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, allow_nan=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        """Append one record; it is on the disk when this returns.
+
+        Raises:
+            FirebitError: the disk is full; what was written of the line is left out by :meth:`records`.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record, allow_nan=False) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
 
     def records(self) -> list[dict[str, Any]]:
         """All complete records; a last line cut off by a crash is left out.
 
         Raises:
-            ModelFileError: a line before the last is not JSON.
+            ModelFileError: a line before the last is not a JSON object.
         """
         if not self.path.exists():
             return []
-        lines = self.path.read_text("utf-8").splitlines(keepends=True)
-        found = []
-        for number, line in enumerate(lines, 1):
-            try:
-                found.append(json.loads(line))
-            except ValueError as error:
-                if number == len(lines):
-                    break
-                raise ModelFileError(
-                    f"{self.path}, line {number} is not JSON.", "Remove that line, or the journal as a whole."
-                ) from error
-        return found
+        lines = self.path.read_bytes().splitlines()
+        found = [_record(line) for line in lines]
+        if None in found[:-1]:
+            raise ModelFileError(
+                f"{self.path}, line {found.index(None) + 1} is not a JSON object.",
+                "Remove that line, or the journal as a whole.",
+            )
+        return [record for record in found if record is not None]
 
     def cut_back(self, count: int) -> None:
         """Keep the first `count` records: those that were written before the checkpoint."""
+        if not self.path.exists():
+            return
         kept = self.records()[:count]
         write_text(self.path, "".join(json.dumps(record) + "\n" for record in kept))
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,12 +1,13 @@
 """Recipes: everything that decides what a training run does, validated before anything starts."""
 
+import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
@@ -77,7 +78,7 @@ class Recipe(_Table):
 
     data: str = "digits"
     net: Net = Net()
-    layers: Literal["all", "last"] | tuple[str, ...] = "all"
+    layers: Literal["all", "last"] | Annotated[tuple[str, ...], Field(min_length=1)] = "all"
     seed: int = Field(0, ge=0, lt=2**31)
     batch: int = Field(100, ge=2)
     validation: FiniteFloat = Field(0.0, ge=0, lt=1, description="share of the training set held out; 0: test set")
@@ -119,10 +120,12 @@ def _toml_value(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(_toml_value(item) for item in value)}]"
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
-    return repr(value)
+    return quoted(value) if isinstance(value, str) else repr(value)
+
+
+def quoted(text: str) -> str:
+    """A text as a TOML basic string: JSON's escapes, and one for DEL, which JSON leaves as it is."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -195,18 +198,31 @@ def _toml_or_text(text: str) -> Any:
 
 def _explain(error: ValidationError, where: str) -> UsageError:
     first = error.errors()[0]
-    path = [str(part) for part in first["loc"] if str(part) in _all_keys() or first["type"] == "extra_forbidden"]
-    name = ".".join(path)
     if first["type"] == "extra_forbidden":
-        keys = _keys_of(path[:-1])
-        near = get_close_matches(path[-1], keys, 1) or get_close_matches(path[-1], _all_keys(), 1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        return UsageError(f"{where} has an unknown key {name!r}.", f"{hint}Known here: {', '.join(keys)}.")
+        return _unknown_key([str(part) for part in first["loc"]], where)
+    # A place inside a union ends in the name of a type, which says nothing to a reader.
+    name = ".".join(str(part) for part in first["loc"] if str(part) in _all_keys())
     message = first["msg"][0].lower() + first["msg"][1:]
+    if first["type"] in ("model_type", "model_attributes_type"):
+        message = f"this is a table with the keys {', '.join(_keys_of([name]))}"
     return UsageError(
         f"{where}: {name} = {first['input']!r} is not valid: {message}.",
         f"Set it right, for example with --set {name}=…",
     )
+
+
+def _unknown_key(path: list[str], where: str) -> UsageError:
+    keys = _keys_of(path[:-1])
+    near = get_close_matches(path[-1], keys, 1) or _elsewhere(path[-1])
+    hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
+    return UsageError(f"{where} has an unknown key {'.'.join(path)!r}.", f"{hint}Known here: {', '.join(keys)}.")
+
+
+def _elsewhere(key: str) -> list[str]:
+    """Keys of any table that are like this one, with the table before them."""
+    near = get_close_matches(key, _all_keys(), 1)
+    tables = [[], *([name] for name in Recipe.model_fields)]
+    return [".".join([*table, found]) for table in tables for found in _keys_of(table) if found in near]
 
 
 def _keys_of(path: list[str]) -> list[str]:

@@ -1,0 +1,48 @@
+"""A recipe that trains in a second, and a run made with it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from firebit.data import ImageSet, load
+from firebit.train import Recipe, RunFolder, fit, make_recipe
+
+TINY: dict[str, Any] = {
+    "net": {"name": "lenet", "width": 0.2},
+    "batch": 20,
+    "size": 28,
+    "threads": 1,
+    "augment": {"crop": 2},
+    "baseline": {"epochs": 1},
+    "phase1": {"epochs": 2, "growth": 1e-3},
+    "phase2": {"epochs": 1, "growth": 1e-2},
+    "checkpoint_steps": 4,
+}
+
+
+@pytest.fixture(scope="session")
+def tiny(few_digits: Path) -> Callable[..., Recipe]:
+    """Make the tiny recipe; keyword arguments replace fields, tables are merged."""
+
+    def make(**changes: Any) -> Recipe:
+        tree: dict[str, Any] = {**TINY, "data": str(few_digits)}
+        for key, value in changes.items():
+            tree[key] = {**tree.get(key, {}), **value} if isinstance(value, dict) else value
+        return make_recipe(tree)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def train_set(few_digits: Path) -> ImageSet:
+    return load(few_digits)
+
+
+@pytest.fixture(scope="session")
+def finished(tiny: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A finished tiny run with a tuned classifier; not to be written to."""
+    folder = RunFolder(tmp_path_factory.mktemp("runs") / "few")
+    fit(tiny(classifier={"epochs": 1}), folder)
+    return folder

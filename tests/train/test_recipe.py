@@ -1,0 +1,230 @@
+"""Recipes: what is accepted, what is refused, and what the refusal says."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firebit.errors import UsageError
+from firebit.train.recipe import Phase, Recipe, load_recipe, make_recipe, quoted, recipe_names
+
+
+def refusal(tree: dict[str, Any]) -> UsageError:
+    with pytest.raises(UsageError) as caught:
+        make_recipe(tree)
+    assert len(str(caught.value).splitlines()) == 2
+    assert caught.value.exit_code == 2
+    return caught.value
+
+
+# reading
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_shipped_recipe_loads_and_returns_from_toml(name: str) -> None:
+    recipe = load_recipe(name)
+    assert make_recipe(tomllib.loads(recipe.to_toml())) == recipe
+    assert {"digits", "mnist", "cifar10", "default"} <= set(recipe_names())
+
+
+def test_a_file_with_overrides(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('data = "mnist"\n[phase1]\nepochs = 9\nlr = 0.5\n')
+    recipe = load_recipe(path, ["phase1.epochs=5", "net.name=lenet", "phase2.lr = 1e-3", "batch=7"])
+    assert recipe.phase1 == Phase(epochs=5, lr=0.5)
+    assert (recipe.data, recipe.net.name, recipe.phase2.lr, recipe.batch) == ("mnist", "lenet", 1e-3, 7)
+
+
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ("data=mnist", "mnist"),
+        ('data="mnist"', "mnist"),
+        ("data='a=b'", "a=b"),
+        ("data=a=b", "a=b"),
+        ("data=./with space", "./with space"),
+        ("data =  mnist ", "mnist"),
+        (f"data={quoted('x')}", "x"),
+    ],
+)
+def test_overrides_take_bare_words_and_toml(override: str, value: str) -> None:
+    assert load_recipe("digits", [override]).data == value
+
+
+def test_overrides_take_booleans_lists_and_numbers() -> None:
+    recipe = load_recipe("digits", ["baseline.enabled=false", 'layers=["act3", "fc*"]', "net.width=2", "seed=3"])
+    assert (recipe.baseline.enabled, recipe.layers, recipe.net.width, recipe.seed) == (False, ("act3", "fc*"), 2.0, 3)
+
+
+def test_the_last_override_counts() -> None:
+    assert load_recipe("digits", ["seed=1", "seed=2"]).seed == 2
+
+
+@pytest.mark.parametrize("override", ["seed", "=3", "phase1.=3", ".epochs=3", "", "phase1..epochs=1"])
+def test_what_is_no_override(override: str) -> None:
+    with pytest.raises(UsageError, match="is not key=value") as caught:
+        load_recipe("digits", [override])
+    assert "--set phase1.epochs=5" in caught.value.remedy
+
+
+def test_a_value_is_no_table() -> None:
+    with pytest.raises(UsageError, match="'data' is not a table"):
+        load_recipe("digits", ["data.name=x"])
+
+
+def test_a_recipe_that_is_not_there(tmp_path: Path) -> None:
+    for source in (tmp_path / "none.toml", "digitss", tmp_path):
+        with pytest.raises(UsageError, match="There is no recipe") as caught:
+            load_recipe(source)
+        assert "digits" in caught.value.remedy
+
+
+def test_a_recipe_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_bytes(b"data = \xff")
+    with pytest.raises(UsageError, match="that can be read"):
+        load_recipe(path)
+
+
+def test_invalid_toml_names_file_and_line(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text("seed = 1\nbatch = = 2\n")
+    with pytest.raises(UsageError, match=r"r\.toml is not valid TOML: .*line 2"):
+        load_recipe(path)
+
+
+# refusing
+
+
+@pytest.mark.parametrize(
+    ("tree", "name", "near"),
+    [
+        ({"bacth": 5}, "bacth", "batch"),
+        ({"phase3": {}}, "phase3", "phase2"),
+        ({"phase1": {"epohcs": 5}}, "phase1.epohcs", "epochs"),
+        ({"phase1": {"growht": 5}}, "phase1.growht", "growth"),
+        ({"net": {"centered": True}}, "net.centered", "centred"),
+        ({"nte": {"name": "lenet"}}, "nte", "net"),
+        ({"epochs": 5}, "epochs", "baseline.epochs' or 'phase1.epochs' or 'phase2.epochs' or 'classifier.epochs"),
+        ({"phase1": {"batch": 5}}, "phase1.batch", "batch"),
+        ({"phase1": {"momentum": 0.5}}, "phase1.momentum", "optimizer.momentum"),
+    ],
+)
+def test_an_unknown_key_gets_the_nearest(tree: dict[str, Any], name: str, near: str) -> None:
+    error = refusal(tree)
+    assert error.problem == f"The recipe has an unknown key {name!r}."
+    assert error.remedy.startswith(f"Did you mean '{near}'")
+    assert "Known here: " in error.remedy
+
+
+def test_a_key_like_none_gets_the_list() -> None:
+    error = refusal({"baseline": {"xyzzy": 1}})
+    assert error.remedy == "Known here: enabled, epochs, lr, schedule."
+
+
+@pytest.mark.parametrize(
+    ("tree", "name"),
+    [
+        ({"phase1": {"growth": -1e-4}}, "phase1.growth"),
+        ({"phase2": {"growth": float("nan")}}, "phase2.growth"),
+        ({"phase1": {"epochs": -1}}, "phase1.epochs"),
+        ({"phase1": {"epochs": 1.5}}, "phase1.epochs"),
+        ({"phase1": {"epochs": "many"}}, "phase1.epochs"),
+        ({"phase1": {"lr": 0}}, "phase1.lr"),
+        ({"phase1": {"lr": float("inf")}}, "phase1.lr"),
+        ({"phase1": {"schedule": "step"}}, "phase1.schedule"),
+        ({"phase1": {"law": "exp"}}, "phase1.law"),
+        ({"baseline": {"epochs": 0}}, "baseline.epochs"),
+        ({"optimizer": {"name": "adam"}}, "optimizer.name"),
+        ({"optimizer": {"momentum": 1.0}}, "optimizer.momentum"),
+        ({"augment": {"crop": -1}}, "augment.crop"),
+        ({"net": {"width": 0}}, "net.width"),
+        ({"net": {"order": "pool-last"}}, "net.order"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**31}, "seed"),
+        ({"batch": 1}, "batch"),
+        ({"validation": 1.0}, "validation"),
+        ({"init": "zeros"}, "init"),
+        ({"threads": 0}, "threads"),
+        ({"size": 7}, "size"),
+        ({"checkpoint_steps": 0}, "checkpoint_steps"),
+        ({"layers": "first"}, "layers"),
+        ({"layers": []}, "layers"),
+        ({"layers": 3}, "layers"),
+        ({"data": 5}, "data"),
+        ({"data": ["a"]}, "data"),
+    ],
+)
+def test_a_value_out_of_range_is_named(tree: dict[str, Any], name: str) -> None:
+    error = refusal(tree)
+    assert error.problem.startswith(f"The recipe: {name} = ")
+    assert f"--set {name}=" in error.remedy
+
+
+@pytest.mark.parametrize(
+    ("tree", "name", "word"),
+    [
+        ({"net": "lenet"}, "net", "table"),
+        ({"phase1": 5}, "phase1", "table"),
+        ({"phase1": [1, 2]}, "phase1", "table"),
+        ({"seed": {"value": 1}}, "seed", "integer"),
+        ({"baseline": {"lr": {"start": 1}}}, "baseline.lr", "number"),
+    ],
+)
+def test_tables_and_values_are_not_confused(tree: dict[str, Any], name: str, word: str) -> None:
+    error = refusal(tree)
+    assert error.problem.startswith(f"The recipe: {name} = ")
+    assert word in error.problem
+
+
+def test_a_recipe_file_is_named_in_its_error(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[phase1]\ngrowth = -1\n")
+    with pytest.raises(UsageError, match=r"mine\.toml: phase1\.growth = -1 is not valid"):
+        load_recipe(path)
+
+
+def test_a_recipe_is_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Recipe().seed = 1  # type: ignore[misc]
+
+
+# writing
+
+
+def test_the_baseline_has_the_budget_of_both_phases_unless_it_says_otherwise() -> None:
+    phases = {"phase1": {"epochs": 3}, "phase2": {"epochs": 4}}
+    assert make_recipe(phases).baseline_epochs == 7
+    assert make_recipe({**phases, "baseline": {"epochs": 2}}).baseline_epochs == 2
+
+
+positive = st.floats(min_value=0, exclude_min=True, allow_infinity=False, allow_nan=False)
+text = st.text(st.characters(exclude_categories=["Cs"]))
+trees = st.fixed_dictionaries(
+    {},
+    optional={
+        "data": text,
+        "layers": st.one_of(st.sampled_from(["all", "last"]), st.lists(text, min_size=1, max_size=3)),
+        "seed": st.integers(0, 2**31 - 1),
+        "validation": st.floats(0, 1, exclude_max=True),
+        "threads": st.none() | st.integers(1, 64),
+        "recalibrate": st.booleans(),
+        "net": st.fixed_dictionaries({}, optional={"name": text, "width": positive, "centred": st.booleans()}),
+        "phase1": st.fixed_dictionaries({}, optional={"lr": positive, "epochs": st.integers(0, 99)}),
+        "baseline": st.fixed_dictionaries({"epochs": st.none() | st.integers(1, 99)}),
+    },
+)
+
+
+@given(trees)
+def test_toml_and_back(tree: dict[str, Any]) -> None:
+    recipe = make_recipe(tree)
+    assert make_recipe(tomllib.loads(recipe.to_toml())) == recipe
+
+
+@given(text)
+def test_quoted_text_and_back(value: str) -> None:
+    assert tomllib.loads(f"x = {quoted(value)}") == {"x": value}
