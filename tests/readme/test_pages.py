@@ -1,0 +1,29 @@
+"""Code on the pages of the documentation runs as it stands there, one block after the other."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def run(page: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the Python blocks of a page print."""
+    blocks = re.findall(r"^```python\n(.*?)^```", (DOCS / page).read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, page, "exec"), names)
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("page", ["census.md", "summary.md", "howto/data.md"])
+def test_code_of_a_page_runs(page: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(page, capsys)
+
+
+def test_the_tutorial_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    *_, step, slopes = run("tutorials/rectifier.md", capsys).splitlines()
+    assert step == "[0.0, 0.0, 1.0, 1.0, 1.0]"
+    grown, formula = map(float, slopes.split())
+    assert grown == pytest.approx(formula, rel=1e-5) == pytest.approx(7.762, abs=1e-3)
