@@ -65,3 +65,19 @@ def test_markers_of_tables_come_in_pairs() -> None:
         opened = re.findall(r"<!-- ((?:table|output):\S+) -->", text)
         assert re.findall(r"<!-- /((?:table|output):\S+) -->", text) == opened
         assert len(opened) == len(set(opened))
+
+
+def test_one_version_everywhere() -> None:
+    import tomllib
+
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
+    assert f"\n## [{version}] - " in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_pages_name_only_what_the_building_blocks_offer() -> None:
+    import firebit as fb
+
+    named = {name for page in PAGES for name in re.findall(r"\b(?:fb|firebit)\.nn\.(\w+)", page.read_text("utf-8"))}
+    assert {"rectify", "harden", "census", "SlopeGrowth"} <= named
+    assert all(hasattr(fb.nn, name) for name in named)
