@@ -38,10 +38,16 @@ def spread(values: list[float]) -> dict[str, Any]:
 
 
 def collect(folders: list[RunFolder]) -> list[dict[str, Any]]:
-    """One row per network with the spread over seeds of accuracy and level, per layer too."""
+    """One row per network with the spread over seeds of accuracy and level, per layer too.
+
+    A network that only some runs have (a baseline trained once) is spread over those.
+    """
+    runs = [{row["name"]: row for row in (folder.results() or {})["rows"]} for folder in folders]
+    names = list(dict.fromkeys(name for run in runs for name in run))
     found = []
-    for rows in zip(*[folder.results()["rows"] for folder in folders], strict=True):  # type: ignore[index]
-        row: dict[str, Any] = {"name": rows[0]["name"]}
+    for name in names:
+        rows = [run[name] for run in runs if name in run]
+        row: dict[str, Any] = {"name": name, "runs": len(rows)}
         for key in ("top1", "top5"):
             row[key] = spread([100 * each["metrics"][key] for each in rows])
         if rows[0]["census"]:
@@ -58,8 +64,9 @@ def collect(folders: list[RunFolder]) -> list[dict[str, Any]]:
 
 
 def percent(value: dict[str, Any]) -> str:
-    """A spread as text."""
-    return f"{value['mean']:.2f} ± {value['sd']:.2f}"
+    """A spread as text; a single value has none."""
+    alone = len(value["values"]) == 1
+    return f"{value['mean']:.2f}" + (" (1 seed)" if alone else f" ± {value['sd']:.2f}")
 
 
 def markdown(report: dict[str, Any]) -> str:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from firebit.train.recipe import Recipe
     from firebit.train.run import RunFolder
 
+_FILE_WIDTH = 120
+
 
 def command(
     data: Annotated[str, typer.Argument(help="digits, mnist, cifar10, … or a folder of pictures.")],
@@ -97,5 +99,7 @@ def _show(results: dict[str, object], folder: "RunFolder", json_: bool) -> None:
         typer.echo(json.dumps(results, indent=2))
         return
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=_FILE_WIDTH)  # a table in a file is never folded to the width of no window
     console.print(results_table(results))
-    console.print(f"Everything is in {folder.path}/ (start with README.md).", highlight=False)
+    console.print(f"Everything is in {folder.path}/ (start with README.md).", highlight=False, soft_wrap=True)

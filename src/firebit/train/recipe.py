@@ -24,6 +24,7 @@ class Net(_Table):
     """The network: a name of the zoo and its options (:class:`firebit.zoo.NetOptions`)."""
 
     name: str = "lenet"
+    rectified: Literal["all", "last"] = "all"
     batch_norm: bool = True
     centred: bool = False
     order: Literal["pool-first", "act-first"] = "pool-first"

@@ -1,7 +1,7 @@
 """What the layers of all networks of the zoo have in common."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 
@@ -11,6 +11,7 @@ from firebit.nn.rectifier import BoundedRectifier
 
 ACTIVATIONS = ("rectifier", "relu")
 ORDERS = ("pool-first", "act-first")
+RECTIFIED = ("all", "last")
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class NetOptions:
         classes: number of classes, ≥ 2.
         channels: channels of the input pictures.
         activation: "rectifier" (bounded, adjustable) or "relu" (the baseline).
+        rectified: which hidden activations are rectifiers: "all", or only the "last" one, the others being ReLUs (the
+            setting of table 1).
         batch_norm: batch norm before every hidden activation. Before a rectifier its scale is fixed to 1, since the
             slope is the scale; its shift is learned and becomes the threshold.
         centred: layers that read codes compute conv(f − ½, W) (see :mod:`firebit.nn.centre`); rectifier nets only.
@@ -33,6 +36,7 @@ class NetOptions:
     classes: int = 10
     channels: int = 1
     activation: str = "rectifier"
+    rectified: str = "all"
     batch_norm: bool = False
     centred: bool = False
     order: str = "pool-first"
@@ -41,6 +45,7 @@ class NetOptions:
 
     def __post_init__(self) -> None:
         _choice("activation", self.activation, ACTIVATIONS)
+        _choice("rectified", self.rectified, RECTIFIED)
         _choice("order", self.order, ORDERS)
         if self.classes < 2:
             raise UsageError(f"classes={self.classes} is too few.", "Give at least 2.")
@@ -48,8 +53,13 @@ class NetOptions:
             raise UsageError(f"channels={self.channels} is not a number of channels.", "Give 1 or 3.")
         if not (math.isfinite(self.width) and self.width > 0):
             raise UsageError(f"width={self.width} is not a multiplier.", "Give a positive number, such as 2.")
-        if self.slope_init != "normal" and not math.isfinite(float(self.slope_init)):
+        number = isinstance(self.slope_init, int | float) and math.isfinite(self.slope_init)
+        if self.slope_init != "normal" and not number:
             raise UsageError(f"slope_init={self.slope_init} is not a slope.", 'Give a finite number, or "normal".')
+
+    def inner(self) -> "NetOptions":
+        """The options of every hidden layer but the last."""
+        return replace(self, activation="relu") if self.rectified == "last" else self
 
     def scaled(self, units: int) -> int:
         """`units` times the width, rounded, at least 1."""
@@ -62,14 +72,14 @@ def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
 
 
 def conv(inputs: int, outputs: int, kernel: int, padding: int, options: NetOptions, *, first: bool) -> nn.Conv2d:
-    """A convolution; centred where it reads codes and the options say so. The first one reads pixels."""
+    """A convolution; centred where it reads codes, of layers with these options, and they say so."""
     centred = options.centred and options.activation == "rectifier" and not first
     kind = CentredConv2d if centred else nn.Conv2d
     return kind(inputs, outputs, kernel, padding=padding)
 
 
 def linear(inputs: int, outputs: int, options: NetOptions) -> nn.Linear:
-    """A linear layer, centred where the options say so."""
+    """A linear layer; centred where it reads codes, of layers with these options, and they say so."""
     centred = options.centred and options.activation == "rectifier"
     return CentredLinear(inputs, outputs) if centred else nn.Linear(inputs, outputs)
 

@@ -20,17 +20,18 @@ def cifar10_quick(options: NetOptions) -> nn.Sequential:
     cells, so that it is an integer window sum before one threshold. "act-first" is Caffe's own order (its `pool1`
     comes before the activation too) and divides by the cells there are. Shape: (N, C, 32, 32) → (N, classes).
     """
+    inner = options.inner()
     one, two, three = options.scaled(32), options.scaled(32), options.scaled(64)
     four = options.scaled(64)
     return stack(
-        ("conv1", conv(options.channels, one, 5, 2, options, first=True)),
+        ("conv1", conv(options.channels, one, 5, 2, inner, first=True)),
         ("pool1", nn.MaxPool2d(_WINDOW, 2, ceil_mode=True)),
-        ("norm1", batch_norm(one, options, spatial=True)),
-        ("act1", activation(one, options)),
-        *_averaged(2, conv(one, two, 5, 2, options, first=False), two, options),
-        *_averaged(3, conv(two, three, 5, 2, options, first=False), three, options),
+        ("norm1", batch_norm(one, inner, spatial=True)),
+        ("act1", activation(one, inner)),
+        *_averaged(2, conv(one, two, 5, 2, inner, first=False), two, inner),
+        *_averaged(3, conv(two, three, 5, 2, inner, first=False), three, inner),
         ("flatten", nn.Flatten()),
-        ("fc4", linear(three * 4 * 4, four, options)),
+        ("fc4", linear(three * 4 * 4, four, inner)),
         ("norm4", batch_norm(four, options, spatial=False)),
         ("act4", activation(four, options)),
         ("fc5", linear(four, options.classes, options)),

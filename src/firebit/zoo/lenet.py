@@ -14,12 +14,13 @@ def lenet(options: NetOptions) -> nn.Sequential:
     here `fc3`). Added here: an activation after each convolution (`act1`, `act2`), without which no bits would leave
     those layers, and batch norm where asked for. Shape: (N, C, 28, 28) → (N, classes).
     """
+    inner = options.inner()
     one, two, three = options.scaled(20), options.scaled(50), options.scaled(500)
     return stack(
-        *_hidden(1, conv(options.channels, one, 5, 0, options, first=True), one, options),
-        *_hidden(2, conv(one, two, 5, 0, options, first=False), two, options),
+        *_hidden(1, conv(options.channels, one, 5, 0, inner, first=True), one, inner),
+        *_hidden(2, conv(one, two, 5, 0, inner, first=False), two, inner),
         ("flatten", nn.Flatten()),
-        ("fc3", linear(two * 4 * 4, three, options)),
+        ("fc3", linear(two * 4 * 4, three, inner)),
         ("norm3", batch_norm(three, options, spatial=False)),
         ("act3", activation(three, options)),
         ("fc4", linear(three, options.classes, options)),
