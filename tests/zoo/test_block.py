@@ -25,6 +25,7 @@ from firebit.zoo.block import NetOptions, activation, batch_norm, conv, linear, 
         ({"width": math.inf}, "width=inf"),
         ({"width": math.nan}, "width=nan"),
         ({"slope_init": math.nan}, "slope_init=nan"),
+        ({"slope_init": "nrmal"}, "slope_init=nrmal"),
     ],
 )
 def test_options_out_of_range_are_refused(options: dict[str, Any], problem: str) -> None:

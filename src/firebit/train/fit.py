@@ -1,6 +1,7 @@
 """A whole training run: baseline, two phases, hardening, fine-tuning, and the table that says what it cost."""
 
 import json
+import math
 import signal
 import time
 from collections.abc import Iterator
@@ -12,22 +13,22 @@ from typing import Any
 import torch
 from torch import nn
 
-from firebit.data import ImageSet, load, split
 from firebit.errors import ModelFileError, UsageError
-from firebit.files import write_text
-from firebit.nn.census import Census
+from firebit.files import remove_temporaries, write_text
 from firebit.nn.growth import rectifiers
 from firebit.nn.harden import harden
 from firebit.train.card import model_card
 from firebit.train.checkpoint import Checkpoint, Progress, newest_checkpoint, save_checkpoint
 from firebit.train.evaluate import Batches, evaluate
 from firebit.train.loop import Loop, Reporter, Silent
+from firebit.train.pictures import Pictures, load_pictures
 from firebit.train.recipe import Recipe
 from firebit.train.results import result_row
 from firebit.train.run import RunFolder, load_model_file, save_model
 from firebit.train.stage import (
     Stage,
     build_network,
+    check_layers,
     example_of,
     grown_layers,
     harden_outline,
@@ -43,52 +44,6 @@ class Interrupted(KeyboardInterrupt):
     """A signal stopped the run after its state was saved."""
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """The data of a run: what it trains on, what it is measured on, and what that is called."""
-
-    train: ImageSet
-    held_out: ImageSet
-    held_out_name: str
-
-
-def load_pictures(recipe: Recipe) -> Pictures:
-    """Load the recipe's data set; with a validation share, measure on that part of the training set."""
-    from firebit import zoo
-
-    size = recipe.size or (zoo.example(recipe.net.name).shape[-1] if _is_folder(recipe.data) else None)
-    train = load(recipe.data, "train", size=size)
-    if recipe.validation:
-        kept, held_out = split(train, recipe.validation, recipe.seed)
-        pictures = Pictures(kept, held_out, "validation")
-    else:
-        pictures = Pictures(train, load(recipe.data, "test", size=size), "test")
-    _check_pictures(recipe, pictures)
-    return pictures
-
-
-def _is_folder(data: str) -> bool:
-    from firebit.data import names
-
-    return data not in names()
-
-
-def _check_pictures(recipe: Recipe, pictures: Pictures) -> None:
-    from firebit import zoo
-
-    expected, found = zoo.example(recipe.net.name).shape[2:], pictures.train.images.shape[2:]
-    if tuple(expected) != tuple(found):
-        raise UsageError(
-            f"{recipe.net.name} takes pictures of {expected[0]}×{expected[1]}; {recipe.data}: {found[0]}×{found[1]}.",
-            "Choose another network with --net, or for a folder leave the size to the network.",
-        )
-    if len(pictures.train) < recipe.batch:
-        raise UsageError(
-            f"{recipe.data} has {len(pictures.train)} training pictures, fewer than one batch of {recipe.batch}.",
-            f"Set a smaller batch: --set batch={max(2, len(pictures.train) // 10)}.",
-        )
-
-
 def fit(recipe: Recipe, folder: RunFolder, *, resume: bool = False, reporter: Reporter | None = None) -> dict[str, Any]:
     """Train as the recipe says and leave everything in the run directory.
 
@@ -102,38 +57,55 @@ def fit(recipe: Recipe, folder: RunFolder, *, resume: bool = False, reporter: Re
         The content of results.json: a row per stage, with accuracy, level of binarisation and memory.
 
     Raises:
-        UsageError: the directory exists (or, resuming, does not), or the data do not fit the network.
-        DataError: the data set is missing or damaged, or is another one than the run was started with.
-        DivergedError: the loss became infinite; the last checkpoint is kept.
+        UsageError: the directory exists (or, resuming, does not), the data do not fit the network, or recipe or data
+            are others than those the run was started with.
+        DataError: the data set is missing or damaged.
+        DivergedError: the loss or a parameter is no longer finite; the last good checkpoint is kept.
+        FirebitError: the disk is full; the last checkpoint is whole.
         Interrupted: SIGINT or SIGTERM, after saving.
     """
-    if recipe.threads:
-        torch.set_num_threads(recipe.threads)
-    pictures = load_pictures(recipe)
-    fingerprint = pictures.train.fingerprint()
-    checkpoint = None
     if resume:
         if (done := folder.results()) is not None:
             return done
-        _check_resumable(folder, recipe, fingerprint)
-        checkpoint = newest_checkpoint(folder.checkpoints)
-    else:
-        folder.create(recipe, fingerprint)
-    with _signals() as stop, torch.random.fork_rng(devices=[]):
-        return _Run(recipe, folder, pictures, reporter or Silent(), stop).run(checkpoint)
+        _check_recipe(folder, recipe)
+    # Sums depend on the number of threads in their last bits, so a resumed run keeps its own.
+    with _threads(recipe.threads or (folder.threads() if resume else None)), torch.random.fork_rng(devices=[]):
+        pictures = load_pictures(recipe)
+        check_layers(recipe, pictures.train)
+        checkpoint = _reopen(folder, recipe, pictures) if resume else None
+        if not resume:
+            folder.create(recipe, pictures.train.fingerprint())
+        with _signals() as stop:
+            return _Run(recipe, folder, pictures, reporter or Silent(), stop).run(checkpoint)
 
 
-def _check_resumable(folder: RunFolder, recipe: Recipe, fingerprint: str) -> None:
+def _check_recipe(folder: RunFolder, recipe: Recipe) -> None:
     if folder.recipe() != recipe:
         raise UsageError(
             f"The recipe differs from the one {folder.path} was started with.",
             "Resume without --set and --recipe.",
         )
-    if folder.data_fingerprint() != fingerprint:
+
+
+def _reopen(folder: RunFolder, recipe: Recipe, pictures: Pictures) -> Checkpoint | None:
+    if folder.data_fingerprint() != pictures.train.fingerprint():
         raise UsageError(
             f"The training pictures of {recipe.data} are not those {folder.path} was started with.",
             "Bring back the same data, or start a new run.",
         )
+    for place in (folder.path, folder.checkpoints):
+        remove_temporaries(place)
+    return newest_checkpoint(folder.checkpoints)
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass
@@ -176,10 +148,10 @@ class _Run:
         plan = stages(self.recipe)
         if checkpoint:
             self.progress = checkpoint.progress
-            self.folder.journal.cut_back(self.progress.journal)
             self.reporter.note(f"resuming in {plan[self.progress.stage].name} at step {self.progress.steps}")
         else:
             torch.manual_seed(self.recipe.seed)
+        self.folder.journal.cut_back(self.progress.journal)
         while self.progress.stage < len(plan):
             self._run_stage(plan[self.progress.stage], checkpoint)
             checkpoint = None
@@ -199,7 +171,7 @@ class _Run:
         self.reporter.stage(stage, loop.batches)
         while self.progress.epoch < stage.epochs:
             record = loop.run_epoch(lambda loss: self._after_batch(loop, loss))
-            self._journal(stage, model, record)
+            self._journal(loop, record)
             self._save(loop)
         self._end_stage(stage, model)
 
@@ -232,6 +204,7 @@ class _Run:
             self._save(loop)
 
     def _save(self, loop: Loop) -> None:
+        loop.check_parameters()
         save_checkpoint(
             self.folder.checkpoints,
             self.progress,
@@ -244,8 +217,12 @@ class _Run:
         loader = Batches(self.pictures.train, limit=_RECALIBRATION) if recalibrate else None
         return harden(model, self._example, layers=self.recipe.layers, recalibrate=loader)
 
-    def _journal(self, stage: Stage, model: nn.Module, record: dict[str, Any]) -> None:
+    def _journal(self, loop: Loop, record: dict[str, Any]) -> None:
+        stage, model = loop.stage, loop.model
         metrics, census = evaluate(model, self.pictures.held_out)
+        if not math.isfinite(metrics.loss):
+            what = f"The loss on the {self.pictures.held_out_name} set is {metrics.loss}"
+            raise loop.diverged(what, f"after epoch {self.progress.epoch}")
         record = {
             "stage": stage.name,
             "epoch": self.progress.epoch,
@@ -322,4 +299,4 @@ def _slopes(model: nn.Module) -> dict[str, dict[str, float]]:
     return found
 
 
-__all__ = ["Census", "Interrupted", "Pictures", "fit", "load_pictures"]
+__all__ = ["Interrupted", "Pictures", "fit", "load_pictures"]

@@ -16,7 +16,7 @@ from firebit.nn.growth import SlopeGrowth
 from firebit.train.checkpoint import Progress
 from firebit.train.evaluate import as_input
 from firebit.train.recipe import Recipe
-from firebit.train.stage import Stage
+from firebit.train.stage import Stage, begin_training
 
 
 class Reporter(Protocol):
@@ -84,9 +84,9 @@ class Loop:
             Training loss, learning rate and images/s of the epoch.
 
         Raises:
-            DivergedError: the loss is not finite; the model keeps its state from before that batch.
+            DivergedError: the loss is not finite; the parameters are those from before that batch.
         """
-        self.model.train()
+        begin_training(self.stage, self.model)
         order = epoch_order(len(self.data), self._order_seed, self.progress.epoch)
         began, seen = time.perf_counter(), 0
         while self.progress.batch < self.batches:
@@ -102,6 +102,25 @@ class Loop:
         self.progress.epoch += 1
         self.progress.batch, self.progress.loss_sum = 0, 0.0
         return record
+
+    def check_parameters(self) -> None:
+        """See that every parameter is finite, so that no checkpoint holds a network that is lost.
+
+        Raises:
+            DivergedError: one is not.
+        """
+        for name, parameter in self.model.named_parameters():
+            if not parameter.isfinite().all():
+                raise self.diverged(f"{name} is no longer finite", f"step {self.progress.steps} of the run")
+
+    def diverged(self, what: str, where: str) -> DivergedError:
+        """The error that says `what` happened, and where in this stage."""
+        table = "baseline" if self.stage.name == "relu" else self.stage.name
+        growth = "" if self.growth is None else " or the growth"
+        return DivergedError(
+            f"{what} in {self.stage.name}, {where}.",
+            f"Lower the learning rate ({table}.lr){growth}, and start again.",
+        )
 
     @property
     def _order_seed(self) -> int:
@@ -124,10 +143,7 @@ class Loop:
         loss = F.cross_entropy(self.model(images), torch.from_numpy(self.data.labels[indices]))
         value = loss.item()
         if not math.isfinite(value):
-            raise DivergedError(
-                f"The loss is {value} in {self.stage.name}, epoch {progress.epoch + 1}, batch {progress.batch + 1}.",
-                f"Lower the learning rate ({self.stage.name}.lr) or the growth, and start again.",
-            )
+            raise self.diverged(f"The loss is {value}", f"epoch {progress.epoch + 1}, batch {progress.batch + 1}")
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

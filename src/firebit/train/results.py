@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 from torch import Tensor, nn
 
@@ -19,13 +20,16 @@ TITLES = {
 
 
 def result_row(name: str, model: nn.Module, example: Tensor, metrics: Metrics, census: Census | None) -> dict[str, Any]:
-    """One row as JSON-able values: memory in bytes, of hidden activations per picture and of all weights."""
+    """One row as JSON-able values: memory in bytes, of hidden activations per picture and of all weights.
+
+    Bits per activation are None for a network without hidden activations.
+    """
     size = summary(model, example)
     return {
         "name": name,
         "metrics": metrics.to_dict(),
         "census": census.to_dict() if census else None,
-        "bits_per_activation": size.hidden_bits / size.hidden_units,
+        "bits_per_activation": size.hidden_bits / size.hidden_units if size.hidden_units else None,
         "activation_bytes": size.hidden_bits / 8,
         "weight_bytes": size.weight_bytes,
     }
@@ -33,7 +37,8 @@ def result_row(name: str, model: nn.Module, example: Tensor, metrics: Metrics, c
 
 def results_table(results: dict[str, Any]) -> Table:
     """The table of a run, as the command line prints it."""
-    table = Table(title=f"{results['net']} on {results['data']}, measured on the {results['measured_on']} set")
+    title = f"{results['net']} on {results['data']}, measured on the {results['measured_on']} set"
+    table = Table(title=escape(title))
     table.add_column("network", no_wrap=True)
     for heading in ("top-1 %", "binary %", "bits / activation", "activations", "weights"):
         table.add_column(heading, justify="right")
@@ -44,11 +49,12 @@ def results_table(results: dict[str, Any]) -> Table:
 
 def _cells(row: dict[str, Any]) -> list[str]:
     level = "–" if row["census"] is None else f"{100 * row['census']['level']:.1f}"
+    bits = "–" if row["bits_per_activation"] is None else f"{row['bits_per_activation']:.3g}"
     return [
-        TITLES.get(row["name"], row["name"]),
+        escape(TITLES.get(row["name"], row["name"])),
         f"{100 * row['metrics']['top1']:.2f}",
         level,
-        f"{row['bits_per_activation']:.3g}",
+        bits,
         _kibibytes(row["activation_bytes"]),
         _kibibytes(row["weight_bytes"]),
     ]

@@ -4,6 +4,9 @@ import json
 import os
 import platform
 import re
+import shutil
+import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +16,15 @@ from torch import Tensor, nn
 
 from firebit import __version__, zoo
 from firebit.errors import ModelFileError, UsageError
-from firebit.files import load_tensors, save_tensors, write_text
+from firebit.files import cannot_write, load_tensors, save_tensors, write_text
 from firebit.nn.harden import harden
 from firebit.train.checkpoint import to_array, to_tensors
 from firebit.train.journal import Journal
-from firebit.train.recipe import Recipe, load_recipe
+from firebit.train.recipe import Recipe, load_recipe, make_recipe
 
 MODEL_FORMAT = 1
+MODELS = ("model", "hardened", "relu", "phase1")
+_NETWORKS = ("relu", "rectifier", "hardened")
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,13 @@ class RunFolder:
         return Journal(self.path / "metrics.jsonl")
 
     def model_file(self, name: str) -> Path:
-        """ "model" (soft, after phase 2), "hardened", "relu" or "phase1"."""
+        """ "model" (soft, after phase 2), "hardened", "relu" or "phase1".
+
+        Raises:
+            UsageError: another name.
+        """
+        if name not in MODELS:
+            raise UsageError(f"A run has no network {name!r}.", f"Choose one of: {', '.join(MODELS)}.")
         return self.path / f"{name}.safetensors"
 
     def create(self, recipe: Recipe, data_fingerprint: str) -> None:
@@ -59,8 +70,15 @@ class RunFolder:
                 f"The run directory {self.path} exists.",
                 "Continue it with --resume, or choose another --name.",
             )
-        write_text(self.path / "environment.json", json.dumps(environment(data_fingerprint), indent=2) + "\n")
-        write_text(self.recipe_file, recipe.to_toml())
+        started = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        try:
+            write_text(started / "environment.json", json.dumps(environment(data_fingerprint), indent=2) + "\n")
+            write_text(started / self.recipe_file.name, recipe.to_toml())
+            started.rename(self.path)
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+        finally:
+            shutil.rmtree(started, ignore_errors=True)
 
     def recipe(self) -> Recipe:
         """The recipe the run was started with.
@@ -74,23 +92,32 @@ class RunFolder:
 
     def data_fingerprint(self) -> str:
         """Fingerprint of the training pictures at the start."""
+        return str(self._environment("data", str))
+
+    def threads(self) -> int:
+        """Threads of the computation at the start, ≥ 1."""
+        return max(1, int(self._environment("threads", int)))
+
+    def _environment(self, key: str, kind: type) -> Any:
+        path = self.path / "environment.json"
         try:
-            found: str = json.loads((self.path / "environment.json").read_text("utf-8"))["data"]
-        except (OSError, ValueError, KeyError) as error:
-            raise ModelFileError(
-                f"{self.path / 'environment.json'} is missing or damaged.",
-                "Start the run again under another --name.",
-            ) from error
-        return found
+            found = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError):
+            found = None
+        if not isinstance(found, dict) or not isinstance(found.get(key), kind):
+            raise ModelFileError(f"{path} is missing or damaged.", "Start the run again under another --name.")
+        return found[key]
 
     def results(self) -> dict[str, Any] | None:
         """The results of a finished run, None before it is finished."""
         if not self.results_file.is_file():
             return None
         try:
-            found: dict[str, Any] = json.loads(self.results_file.read_text("utf-8"))
-        except ValueError as error:
-            raise ModelFileError(f"{self.results_file} is not JSON.", "Resume the run to make it again.") from error
+            found = json.loads(self.results_file.read_text("utf-8"))
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise ModelFileError(f"{self.results_file} is not JSON.", "Remove it and resume the run to make it again.")
         return found
 
 
@@ -119,11 +146,21 @@ def processor() -> str:
 
 def new_folder(root: Path, data: str) -> RunFolder:
     """A folder that does not exist yet: ROOT/DATA, ROOT/DATA-2, …"""
-    stem = Path(data).name or "run"
-    number = 1
+    stem, number = _stem(data), 1
     while (root / (stem if number == 1 else f"{stem}-{number}")).exists():
         number += 1
     return RunFolder(root / (stem if number == 1 else f"{stem}-{number}"))
+
+
+def _stem(data: str) -> str:
+    """The name of a data set or folder, also where a path ends in dots."""
+    name = Path(data).name
+    return (Path(data).resolve().name if name in ("", "..") else name) or "run"
+
+
+def _touched(run: Path) -> float:
+    """When a run was last written to: folders change with every file that is renamed into them."""
+    return max(path.stat().st_mtime for path in (run, *run.iterdir()))
 
 
 def latest_folder(root: Path, data: str) -> RunFolder:
@@ -132,7 +169,7 @@ def latest_folder(root: Path, data: str) -> RunFolder:
     Raises:
         UsageError: there is none.
     """
-    stem = Path(data).name
+    stem = _stem(data)
     runs = [
         path.parent
         for path in root.glob("*/recipe.toml")
@@ -140,7 +177,7 @@ def latest_folder(root: Path, data: str) -> RunFolder:
     ]
     if not runs:
         raise UsageError(f"There is no run of {data!r} under {root} to resume.", "Leave --resume out, or give --name.")
-    return RunFolder(max(runs, key=lambda path: path.stat().st_mtime))
+    return RunFolder(max(runs, key=_touched))
 
 
 def save_model(
@@ -194,32 +231,41 @@ def load_model_file(path: Path) -> LoadedModel:
     if record.get("kind") != "model" or record.get("format") != MODEL_FORMAT:
         raise ModelFileError(f"{path} is not a model of format {MODEL_FORMAT}.", "Give a model file of a run.")
     try:
-        model, example = _outline(record)
+        network, shape, classes = record["network"], tuple(record["shape"]), tuple(record["classes"])
+        model = _outline(record, {name: array.shape for name, array in tensors.items()})
         model.load_state_dict(to_tensors(tensors))
-    except (KeyError, TypeError, RuntimeError, UsageError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ModelFileError(
-            f"{path} does not describe a network of this version: {str(error).splitlines()[0]}.",
+            f"{path} does not describe a network of this version: {reason}",
             "Load it with the version of Firebit that wrote it.",
         ) from error
-    return LoadedModel(model.eval(), example, tuple(record["classes"]), record["network"])
+    return LoadedModel(model.eval(), torch.zeros(1, *shape), classes, network)
 
 
-def _outline(record: dict[str, Any]) -> tuple[nn.Module, Tensor]:
-    import tomllib
+def _outline(record: dict[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> nn.Module:
+    """The network that a record describes, its weights yet to be loaded; ValueError where they would not fit."""
+    recipe, shape, classes = make_recipe(tomllib.loads(record["recipe"])), record["shape"], record["classes"]
+    if record["network"] not in _NETWORKS:
+        raise ValueError(f"{record['network']!r} is none of {', '.join(_NETWORKS)}")
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise ValueError("the classes are not a list of names")
+    if shape not in ([channels, *zoo.example(recipe.net.name).shape[2:]] for channels in (1, 3)):
+        raise ValueError(f"{recipe.net.name} takes no pictures of shape {shape}")
+    options = {"classes": len(classes), "channels": shape[0], **recipe.net.model_dump(exclude={"name"})}
+    _check_shapes(recipe.net.name, options, shapes)
+    activation = "relu" if record["network"] == "relu" else "rectifier"
+    net = zoo.build(recipe.net.name, **options, activation=activation)
+    return harden(net, torch.zeros(1, *shape), layers=recipe.layers) if record["network"] == "hardened" else net
 
-    from firebit.train.recipe import make_recipe
 
-    recipe = make_recipe(tomllib.loads(record["recipe"]))
-    shape = [int(side) for side in record["shape"]]
-    net = zoo.build(
-        recipe.net.name,
-        classes=len(record["classes"]),
-        channels=shape[0],
-        activation="relu" if record["network"] == "relu" else "rectifier",
-        **recipe.net.model_dump(exclude={"name"}),
-    )
-    example = torch.zeros(1, *shape)
-    return (harden(net, example, layers=recipe.layers) if record["network"] == "hardened" else net), example
+def _check_shapes(name: str, options: dict[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Compare the weights that the options ask for with those of the file, before any memory is taken for them."""
+    with torch.device("meta"):
+        outline = zoo.build(name, **options, activation="relu")
+    for key, weight in outline.state_dict().items():
+        if weight.dim() > 1 and shapes.get(key) != tuple(weight.shape):
+            raise ValueError(f"{key} has shape {shapes.get(key)}, not {tuple(weight.shape)}")
 
 
 def load_model(run: str | Path, name: str = "model") -> nn.Module:

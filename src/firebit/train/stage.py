@@ -80,6 +80,16 @@ def grown_layers(model: nn.Module, example: Tensor, layers: str | Sequence[str])
     return select(model, example, layers)
 
 
+def check_layers(recipe: Recipe, data: ImageSet) -> None:
+    """See that the layers which the recipe makes binary exist, before anything is trained.
+
+    Raises:
+        UsageError: a name or pattern matches no rectifier.
+    """
+    if not isinstance(recipe.layers, str):
+        grown_layers(build_network(recipe, data, "rectifier"), example_of(data), recipe.layers)
+
+
 def harden_outline(recipe: Recipe, data: ImageSet) -> nn.Module:
     """A hardened network of the recipe's structure, to load a state into."""
     net = build_network(recipe, data, "rectifier")
@@ -105,8 +115,22 @@ def make_optimizer(stage: Stage, model: nn.Module, options: Optimizer) -> torch.
 
 def freeze_features(model: nn.Module) -> None:
     """Leave only the layers after the last step trainable: the classifier on binary features."""
+    frozen = set(_features(model))
+    for module in model.modules():
+        for parameter in module.parameters(recurse=False):
+            parameter.requires_grad_(module not in frozen)
+
+
+def begin_training(stage: Stage, model: nn.Module) -> None:
+    """Training mode for what the stage trains; the features of a classifier, batch norms included, stay as they are."""
+    model.train()
+    if stage.network == "hardened":
+        for module in _features(model):
+            module.training = False
+
+
+def _features(model: nn.Module) -> list[nn.Module]:
+    """The modules up to the last step, in the order of definition."""
     modules = list(model.modules())
     last = max((at for at, module in enumerate(modules) if isinstance(module, Step)), default=-1)
-    for at, module in enumerate(modules):
-        for parameter in module.parameters(recurse=False):
-            parameter.requires_grad_(at > last)
+    return modules[: last + 1]

@@ -1,0 +1,49 @@
+"""The model card says what was trained, how well, and with what."""
+
+import tomllib
+
+import pytest
+
+from firebit.train import RunFolder
+from firebit.train.card import model_card
+from firebit.train.recipe import make_recipe
+
+
+def test_the_card_of_a_run(finished: RunFolder) -> None:
+    card = (finished.path / "README.md").read_text("utf-8")
+    results, recipe = finished.results(), finished.recipe()
+    assert results is not None
+    assert card == model_card(recipe, results, finished)
+    assert card.startswith("# lenet on few-train\n")
+    assert "Binary layers: every hidden layer. Seed 0, one run, last epoch." in card
+    assert "Measured on the test set (60 pictures)." in card
+    for row in results["rows"]:
+        assert f"| {100 * row['metrics']['top1']:.2f} | {100 * row['metrics']['top5']:.2f} |" in card
+    assert f"SHA-256 `{finished.data_fingerprint()}`" in card
+    assert str(finished.path.parent) not in card
+
+
+def test_the_card_holds_the_recipe(finished: RunFolder) -> None:
+    card = (finished.path / "README.md").read_text("utf-8")
+    block = card.split("```toml\n")[1].split("```")[0]
+    assert make_recipe(tomllib.loads(block)) == finished.recipe()
+
+
+def test_the_card_names_files_that_exist(finished: RunFolder) -> None:
+    card = (finished.path / "README.md").read_text("utf-8")
+    listed = card.split("## Files")[1].split("##")[0].split("`")[1::2]
+    assert {"model.safetensors", "hardened.safetensors", "relu.safetensors", "phase1.safetensors"} <= set(listed)
+    assert all((finished.path / name).is_file() for name in listed)
+
+
+@pytest.mark.parametrize(
+    ("layers", "text"),
+    [("last", "the last hidden layer"), (["act1", "act3"], "act1, act3"), ("all", "every hidden layer")],
+)
+def test_which_layers_are_binary(finished: RunFolder, layers: str | list[str], text: str) -> None:
+    results = finished.results()
+    assert results is not None
+    recipe = make_recipe({"layers": layers, "baseline": {"enabled": False}})
+    card = model_card(recipe, results, finished)
+    assert f"Binary layers: {text}." in card
+    assert "relu.safetensors" not in card

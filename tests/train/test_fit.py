@@ -1,0 +1,482 @@
+"""Whole runs on a few real digits: what they leave behind, and that a stopped one ends with the same numbers."""
+
+import os
+import re
+import shutil
+import signal
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from firebit.data import load
+from firebit.errors import DataError, DivergedError, FirebitError, UsageError
+from firebit.files import load_tensors
+from firebit.nn.rectifier import BoundedRectifier, Step
+from firebit.train import Interrupted, Recipe, RunFolder, evaluate, fit, load_model
+from firebit.train.checkpoint import Progress, load_checkpoint, newest_checkpoint
+from firebit.train.loop import Silent
+
+Tiny = Callable[..., Recipe]
+TIMING = ("images_per_second",)
+# The package's `fit` is the function.
+MODULE = import_module("firebit.train.fit")
+
+
+def numbers(folder: RunFolder) -> dict[str, dict[str, bytes]]:
+    """Every tensor of every model of a run, as bytes."""
+    models = sorted(folder.path.glob("*.safetensors"))
+    return {path.name: {name: array.tobytes() for name, array in load_tensors(path)[0].items()} for path in models}
+
+
+def journal(folder: RunFolder) -> list[dict[str, Any]]:
+    return [{key: value for key, value in record.items() if key not in TIMING} for record in folder.journal.records()]
+
+
+def rows(folder: RunFolder) -> list[dict[str, Any]]:
+    results = folder.results()
+    assert results is not None
+    found: list[dict[str, Any]] = results["rows"]
+    return found
+
+
+class StopAt(Silent):
+    """Does something after so many batches of the whole run."""
+
+    def __init__(self, steps: int, act: Callable[[], object]) -> None:
+        self.steps, self.act = steps, act
+
+    def batch(self, progress: Progress, loss: float) -> None:
+        if progress.steps == self.steps:
+            self.act()
+
+
+def interrupt() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def terminate() -> None:
+    signal.raise_signal(signal.SIGTERM)
+
+
+def crash() -> None:
+    raise OSError("the power is gone")
+
+
+# a whole run
+
+
+def test_a_run_leaves_everything_behind(finished: RunFolder) -> None:
+    assert sorted(path.name for path in finished.path.iterdir()) == [
+        *("README.md", "checkpoints", "environment.json", "hardened.safetensors", "metrics.jsonl"),
+        *("model.safetensors", "phase1.safetensors", "recipe.toml", "relu.safetensors", "results.json"),
+    ]
+    assert len(list((finished.path / "checkpoints").iterdir())) == 2
+
+
+def test_the_rows_of_the_table(finished: RunFolder) -> None:
+    found = {row["name"]: row for row in rows(finished)}
+    assert list(found) == [
+        *("relu", "phase1", "phase1 steps", "phase2", "phase2 steps", "steps, recalibrated"),
+        "steps, classifier tuned",
+    ]
+    assert found["relu"]["census"] is None
+    for name, row in found.items():
+        binary = "steps" in name
+        assert row["metrics"]["count"] == 60
+        assert row["bits_per_activation"] == (1 if binary else 32)
+        assert binary is (row["census"] is not None and row["census"]["level"] == 1.0)
+    # 4 maps of 12×12, 10 of 4×4, 100 units.
+    assert found["phase2 steps"]["activation_bytes"] == (4 * 144 + 160 + 100) / 8
+
+
+def test_the_rows_are_those_of_the_files(finished: RunFolder, few_digits: Path) -> None:
+    found = {row["name"]: row["metrics"] for row in rows(finished)}
+    test = load(few_digits, "test")
+    for name, row in (("relu", "relu"), ("model", "phase2"), ("hardened", "steps, classifier tuned")):
+        metrics = evaluate(load_model(finished.path, name), test)[0]
+        assert metrics.loss == pytest.approx(found[row]["loss"], rel=1e-5)
+        assert metrics.top1 == found[row]["top1"]
+
+
+def test_the_journal_has_a_record_per_epoch(finished: RunFolder) -> None:
+    records = finished.journal.records()
+    assert [(record["stage"], record["epoch"], record["step"]) for record in records] == [
+        *[("relu", 1, 6), ("phase1", 1, 12), ("phase1", 2, 18), ("phase2", 1, 24), ("classifier", 1, 30)]
+    ]
+    for record in records:
+        assert record["measured_on"] == "test"
+        assert {"train_loss", "lr", "images_per_second", "soft"} <= record.keys()
+        assert ("census" in record) is (record["stage"] != "relu")
+        assert ("steps" in record) is ("slopes" in record) is (record["stage"].startswith("phase"))
+    growing = [record["slopes"]["act3"]["mean"] for record in records if "slopes" in record]
+    assert growing == sorted(growing)
+    assert growing[0] < growing[-1]
+
+
+def test_the_same_recipe_gives_the_same_run(tiny: Tiny, finished: RunFolder, tmp_path: Path) -> None:
+    again = RunFolder(tmp_path / "again")
+    fit(tiny(classifier={"epochs": 1}), again)
+    assert numbers(again) == numbers(finished)
+    assert journal(again) == journal(finished)
+    assert rows(again) == rows(finished)
+
+
+def test_the_callers_random_state_and_threads_are_left_alone(tiny: Tiny, tmp_path: Path) -> None:
+    torch.manual_seed(11)
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    short = tiny(baseline={"enabled": False}, phase1={"epochs": 1}, phase2={"epochs": 0}, threads=3)
+    fit(short, RunFolder(tmp_path / "a"))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.get_num_threads() == threads
+    assert RunFolder(tmp_path / "a").threads() == 3
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_the_classifier_is_tuned_on_frozen_features(finished: RunFolder, tiny: Tiny, tmp_path: Path) -> None:
+    plain = RunFolder(tmp_path / "plain")
+    fit(tiny(), plain)
+    before, after = numbers(plain)["hardened.safetensors"], numbers(finished)["hardened.safetensors"]
+    assert {name for name in before if before[name] != after[name]} == {"fc4.weight", "fc4.bias"}
+
+
+def test_only_the_last_layer_with_a_classifier(tiny: Tiny, tmp_path: Path) -> None:
+    options = {"layers": "last", "baseline": {"enabled": False}, "phase1": {"epochs": 1}}
+    folders = [RunFolder(tmp_path / name) for name in ("plain", "tuned")]
+    fit(tiny(**options), folders[0])
+    results = fit(tiny(**options, classifier={"epochs": 1}), folders[1])
+    hardened = load_model(folders[1].path, "hardened")
+    kinds = {name: type(hardened.get_submodule(name)) for name in ("act1", "act2", "act3")}
+    assert kinds == {"act1": BoundedRectifier, "act2": BoundedRectifier, "act3": Step}
+    assert 1 < results["rows"][-1]["bits_per_activation"] < 32
+    grown = folders[0].journal.records()[-1]["slopes"]
+    assert grown["act3"]["min"] > 0.5
+    before, after = (numbers(folder)["hardened.safetensors"] for folder in folders)
+    assert {name for name in before if before[name] != after[name]} == {"fc4.weight", "fc4.bias"}
+
+
+def test_a_validation_split_is_measured_instead_of_the_test_set(tiny: Tiny, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "a")
+    short = tiny(validation=0.25, baseline={"enabled": False}, phase1={"epochs": 1}, phase2={"epochs": 0})
+    results = fit(short, folder)
+    assert results["measured_on"] == "validation"
+    assert all(record["measured_on"] == "validation" for record in folder.journal.records())
+    counts = {row["metrics"]["count"] for row in results["rows"]}
+    assert len(counts) == 1
+    assert counts.pop() == pytest.approx(30, abs=5)
+    # 120 pictures less those make four batches of 20.
+    assert folder.journal.records()[0]["step"] == 4
+
+
+def test_phases_without_epochs(tiny: Tiny, tmp_path: Path) -> None:
+    none = tiny(baseline={"enabled": False}, phase1={"epochs": 0}, phase2={"epochs": 0}, net={"batch_norm": False})
+    results = fit(none, RunFolder(tmp_path / "a"))
+    assert [row["name"] for row in results["rows"]] == ["phase1", "phase1 steps", "phase2", "phase2 steps"]
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_adamw_and_centred_codes_without_batch_norm(tiny: Tiny, tmp_path: Path, name: str) -> None:
+    recipe = tiny(
+        optimizer={"name": name},
+        init="he",
+        net={"batch_norm": False, "centred": True},
+        baseline={"enabled": False},
+        phase1={"epochs": 1, "lr": 1e-3},
+        phase2={"lr": 1e-3},
+    )
+    whole, parted = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "parted")
+    fit(recipe, whole)
+    with pytest.raises(Interrupted):
+        fit(recipe, parted, reporter=StopAt(8, interrupt))
+    fit(recipe, parted, resume=True)
+    assert numbers(parted) == numbers(whole)
+
+
+# stopping and going on
+
+
+@pytest.mark.parametrize("step", [1, 6, 8, 18, 23, 25])
+def test_an_interrupted_run_ends_with_the_same_numbers(
+    tiny: Tiny, finished: RunFolder, tmp_path: Path, step: int
+) -> None:
+    recipe, folder = tiny(classifier={"epochs": 1}), RunFolder(tmp_path / "a")
+    with pytest.raises(Interrupted):
+        fit(recipe, folder, reporter=StopAt(step, interrupt if step % 2 else terminate))
+    found = newest_checkpoint(folder.checkpoints)
+    assert found is not None
+    assert found.progress.steps == step
+    assert folder.results() is None
+    fit(recipe, folder, resume=True)
+    assert numbers(folder) == numbers(finished)
+    assert journal(folder) == journal(finished)
+    assert rows(folder) == rows(finished)
+
+
+def test_a_run_stopped_again_and_again(tiny: Tiny, finished: RunFolder, tmp_path: Path) -> None:
+    recipe, folder, resume = tiny(classifier={"epochs": 1}), RunFolder(tmp_path / "a"), False
+    for step in (2, 3, 9, 13, 22, 28):
+        with pytest.raises(Interrupted):
+            fit(recipe, folder, resume=resume, reporter=StopAt(step, interrupt))
+        resume = True
+    fit(recipe, folder, resume=True)
+    assert numbers(folder) == numbers(finished)
+    assert journal(folder) == journal(finished)
+
+
+@pytest.mark.parametrize("step", [3, 11, 25])
+def test_a_crash_between_checkpoints_ends_with_the_same_numbers(
+    tiny: Tiny, finished: RunFolder, tmp_path: Path, step: int
+) -> None:
+    recipe, folder = tiny(classifier={"epochs": 1}), RunFolder(tmp_path / "a")
+    with pytest.raises(OSError, match="the power is gone"):
+        fit(recipe, folder, reporter=StopAt(step, crash))
+    fit(recipe, folder, resume=True)
+    assert numbers(folder) == numbers(finished)
+    assert journal(folder) == journal(finished)
+
+
+def test_a_crash_after_the_journal_and_before_any_checkpoint(
+    tiny: Tiny, finished: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, folder = tiny(classifier={"epochs": 1}), RunFolder(tmp_path / "a")
+
+    class Crash(Silent):
+        def epoch(self, record: dict[str, Any]) -> None:
+            raise OSError("the power is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MODULE, "save_checkpoint", lambda *_: None)
+        with pytest.raises(OSError, match="the power is gone"):
+            fit(recipe, folder, reporter=Crash())
+    assert len(folder.journal.records()) == 1
+    assert newest_checkpoint(folder.checkpoints) is None
+    fit(recipe, folder, resume=True)
+    assert journal(folder) == journal(finished)
+    assert numbers(folder) == numbers(finished)
+
+
+@pytest.mark.parametrize("stage", ["relu", "phase1", "hardened"])
+def test_a_crash_while_a_stage_ends(
+    tiny: Tiny, finished: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    recipe, folder = tiny(classifier={"epochs": 1}), RunFolder(tmp_path / "a")
+    real = MODULE.save_model
+
+    def save(path: Path, *arguments: Any) -> None:
+        real(path, *arguments)
+        if path.stem == stage:
+            crash()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MODULE, "save_model", save)
+        with pytest.raises(OSError, match="the power is gone"):
+            fit(recipe, folder)
+    fit(recipe, folder, resume=True)
+    assert numbers(folder) == numbers(finished)
+    assert rows(folder) == rows(finished)
+
+
+def test_a_damaged_checkpoint_is_passed_over(tiny: Tiny, finished: RunFolder, tmp_path: Path) -> None:
+    recipe, folder = tiny(classifier={"epochs": 1}), RunFolder(tmp_path / "a")
+    with pytest.raises(Interrupted):
+        fit(recipe, folder, reporter=StopAt(23, interrupt))
+    newest = max((folder.path / "checkpoints").iterdir())
+    newest.write_bytes(newest.read_bytes()[:1000])
+    fit(recipe, folder, resume=True)
+    assert numbers(folder) == numbers(finished)
+    assert journal(folder) == journal(finished)
+
+
+def test_a_resumed_run_computes_with_as_many_threads_as_it_began_with(tiny: Tiny, tmp_path: Path) -> None:
+    recipe, folder, found = tiny(threads=None), RunFolder(tmp_path / "a"), []
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        with pytest.raises(Interrupted):
+            fit(recipe, folder, reporter=StopAt(3, interrupt))
+        torch.set_num_threads(1)
+        with pytest.raises(Interrupted):
+            fit(
+                recipe,
+                folder,
+                resume=True,
+                reporter=StopAt(4, lambda: found.append(torch.get_num_threads()) or interrupt()),
+            )
+        assert (found, torch.get_num_threads()) == ([2], 1)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_what_a_killed_writer_left_is_removed(tiny: Tiny, tmp_path: Path) -> None:
+    recipe, folder = tiny(), RunFolder(tmp_path / "a")
+    with pytest.raises(Interrupted):
+        fit(recipe, folder, reporter=StopAt(23, interrupt))
+    left = [
+        folder.path / ".model.safetensors.ab12cd_9.part",
+        folder.checkpoints / ".000000024.safetensors.abcdefgh.part",
+    ]
+    for path in left:
+        path.write_bytes(b"half")
+    fit(recipe, folder, resume=True)
+    assert not any(path.exists() for path in left)
+
+
+def test_a_finished_run_returns_its_results(tiny: Tiny, finished: RunFolder, few_digits: Path) -> None:
+    before = numbers(finished)
+    assert fit(tiny(classifier={"epochs": 1}), finished, resume=True) == finished.results()
+    # Even where the data are gone.
+    assert fit(tiny(classifier={"epochs": 1}, data="nowhere"), finished, resume=True) == finished.results()
+    assert numbers(finished) == before
+
+
+# refusals
+
+
+@pytest.fixture
+def stopped(tiny: Tiny, tmp_path: Path) -> RunFolder:
+    folder = RunFolder(tmp_path / "stopped")
+    with pytest.raises(Interrupted):
+        fit(tiny(), folder, reporter=StopAt(5, interrupt))
+    return folder
+
+
+def test_resuming_with_another_recipe_is_refused(tiny: Tiny, stopped: RunFolder) -> None:
+    with pytest.raises(UsageError, match="The recipe differs"):
+        fit(tiny(seed=1), stopped, resume=True)
+
+
+def test_resuming_with_other_data_is_refused(tiny: Tiny, few_digits: Path, tmp_path: Path) -> None:
+    data, folder = tmp_path / "digits", RunFolder(tmp_path / "run")
+    shutil.copytree(few_digits, data)
+    recipe = tiny(data=str(data))
+    with pytest.raises(Interrupted):
+        fit(recipe, folder, reporter=StopAt(5, interrupt))
+    pixels = data / "train-images-idx3-ubyte"
+    content = bytearray(pixels.read_bytes())
+    content[-1] ^= 1
+    pixels.write_bytes(content)
+    with pytest.raises(UsageError, match="are not those"):
+        fit(recipe, folder, resume=True)
+
+
+def test_resuming_what_is_not_there(tiny: Tiny, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is not a run directory"):
+        fit(tiny(), RunFolder(tmp_path / "none"), resume=True)
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "problem"),
+    [
+        ({"data": "nowhere"}, DataError, "There is no data set or folder 'nowhere'"),
+        ({"net": {"name": "lenett"}}, UsageError, "There is no network 'lenett'"),
+        ({"batch": 121}, UsageError, "fewer than one batch of 121"),
+        ({"net": {"name": "cifar10_quick"}}, UsageError, "cifar10_quick takes pictures of 32×32"),
+        ({"layers": ["act9"]}, UsageError, "layers='act9' matches no bounded rectifier"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_is_written(
+    tiny: Tiny, tmp_path: Path, changes: dict[str, Any], kind: type[FirebitError], problem: str
+) -> None:
+    with pytest.raises(kind, match=problem) as caught:
+        fit(tiny(**changes), RunFolder(tmp_path / "a"))
+    assert len(str(caught.value).splitlines()) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_test_set_of_other_pictures_is_refused(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from firebit.train import pictures
+
+    def load_two(name: str, split: str, size: int | None = None) -> Any:
+        found = load("digits", split).subset(np.arange(60))
+        return found if split == "train" else type(found)(found.images[..., :20], found.labels, found.classes, "odd")
+
+    monkeypatch.setattr(pictures, "load", load_two)
+    with pytest.raises(DataError, match="odd has pictures of 1×28×20 in 10 classes"):
+        fit(tiny(), RunFolder(tmp_path / "a"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_directory_is_refused(tiny: Tiny, finished: RunFolder) -> None:
+    before = numbers(finished)
+    with pytest.raises(UsageError, match="exists"):
+        fit(tiny(), finished)
+    assert numbers(finished) == before
+
+
+# divergence and full disks
+
+
+def finite(folder: RunFolder) -> bool:
+    checkpoints = list(folder.checkpoints.iterdir())
+    return bool(checkpoints) and all(
+        bool(value.isfinite().all()) for path in checkpoints for value in load_checkpoint(path).model.values()
+    )
+
+
+@pytest.mark.parametrize("steps", [1, 100])
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_a_diverged_run_keeps_the_last_good_checkpoint(
+    tiny: Tiny, tmp_path: Path, steps: int, batch_norm: bool
+) -> None:
+    folder = RunFolder(tmp_path / "a")
+    recipe = tiny(
+        baseline={"enabled": False},
+        phase1={"lr": 1e-3},
+        phase2={"lr": 1e30, "epochs": 2, "schedule": "constant"},
+        net={"batch_norm": batch_norm},
+        checkpoint_steps=steps,
+    )
+    with pytest.raises(DivergedError, match="in phase2, ") as caught:
+        fit(recipe, folder)
+    assert "phase2.lr" in caught.value.remedy
+    assert finite(folder)
+    assert folder.results() is None
+    assert all(record["stage"] == "phase1" for record in folder.journal.records())
+
+
+def test_a_network_lost_in_the_last_step_of_an_epoch_is_neither_recorded_nor_saved(tiny: Tiny, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "a")
+    recipe = tiny(
+        batch=120,
+        baseline={"enabled": False},
+        phase1={"epochs": 1},
+        phase2={"lr": 1e38, "schedule": "constant"},
+        net={"batch_norm": False},
+        optimizer={"weight_decay": 0.0},
+    )
+    with pytest.raises(DivergedError, match=r"The loss on the test set is .* in phase2, after epoch 1") as caught:
+        fit(recipe, folder)
+    assert len(str(caught.value).splitlines()) == 2
+    assert finite(folder)
+    assert len(folder.journal.records()) == 1
+
+
+def test_a_full_disk_leaves_the_old_checkpoint_whole(
+    tiny: Tiny, finished: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, folder = tiny(classifier={"epochs": 1}), RunFolder(tmp_path / "a")
+    real = os.fsync
+
+    def full(descriptor: int) -> None:
+        if any(re.search(r"\.000000016\.", path.name) for path in folder.checkpoints.glob(".*")):
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("firebit.files.os.fsync", full)
+        with pytest.raises(FirebitError, match=r"No space left to write .*000000016") as caught:
+            fit(recipe, folder)
+    assert caught.value.exit_code == 1
+    assert sorted(path.name for path in folder.checkpoints.iterdir()) == [
+        "000000008.safetensors",
+        "000000012.safetensors",
+    ]
+    assert load_checkpoint(folder.checkpoints / "000000012.safetensors").progress.steps == 12
+    fit(recipe, folder, resume=True)
+    assert numbers(folder) == numbers(finished)
+    assert journal(folder) == journal(finished)

@@ -1,0 +1,158 @@
+"""The loop: the same order every time, growth after each step, and a stop before the weights are spoilt."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from firebit.data import Augmentation, ImageSet, epoch_order, load, to_float
+from firebit.errors import DivergedError
+from firebit.nn.growth import grow
+from firebit.train.checkpoint import Progress
+from firebit.train.loop import Loop, Silent
+from firebit.train.recipe import Recipe
+from firebit.train.stage import Stage, build_network, make_growth, make_optimizer
+
+Tiny = Callable[..., Recipe]
+
+
+def make_loop(recipe: Recipe, data: ImageSet, stage: Stage, progress: Progress | None = None) -> Loop:
+    model = build_network(recipe, data, stage.network)
+    optimizer = make_optimizer(stage, model, recipe.optimizer)
+    growth = make_growth(stage, model, ["act1", "act2", "act3"])
+    return Loop(recipe, stage, data, model, optimizer, growth, progress or Progress())
+
+
+def seen_by(loop: Loop) -> list[torch.Tensor]:
+    """The inputs of the model in one epoch."""
+    inputs: list[torch.Tensor] = []
+    hook = loop.model.register_forward_pre_hook(lambda _m, args: inputs.append(args[0].clone()))
+    loop.run_epoch(lambda _loss: None)
+    hook.remove()
+    return inputs
+
+
+PHASE1 = Stage("phase1", "rectifier", 2, 0.05, "linear", 1e-3)
+
+
+def test_pictures_come_in_the_order_of_seed_and_epoch_augmented(tiny: Tiny, train_set: ImageSet) -> None:
+    loop = make_loop(tiny(seed=5), train_set, PHASE1, Progress(epoch=1))
+    inputs = seen_by(loop)
+    order = epoch_order(120, 5, 1)
+    assert len(inputs) == loop.batches == 6
+    for at, found in enumerate(inputs):
+        chosen = order[20 * at : 20 * at + 20]
+        expected = to_float(Augmentation(crop=2)(train_set.images[chosen], 5, 1, chosen))
+        assert np.array_equal(found.numpy(), expected)
+
+
+def test_pictures_beyond_the_last_full_batch_wait(tiny: Tiny, train_set: ImageSet) -> None:
+    assert [len(x) for x in seen_by(make_loop(tiny(batch=50), train_set, PHASE1))] == [50, 50]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "same"),
+    [("relu", "phase1", True), ("phase1", "phase2", False), ("phase2", "classifier", False)],
+)
+def test_stages_have_orders_of_their_own_but_baseline_and_phase_1(
+    tiny: Tiny, train_set: ImageSet, left: str, right: str, same: bool
+) -> None:
+    first = [
+        seen_by(make_loop(tiny(), train_set, Stage(name, "relu", 1, 0.1, "constant")))[0] for name in (left, right)
+    ]
+    assert torch.equal(*first) is same
+
+
+def test_growth_follows_every_step(tiny: Tiny, train_set: ImageSet) -> None:
+    recipe = tiny(optimizer={"momentum": 0.0})
+    grown, plain = (
+        make_loop(recipe, train_set, stage) for stage in (PHASE1, Stage("phase1", "rectifier", 2, 0.05, "linear"))
+    )
+    slopes = {}
+    for name, loop in (("grown", grown), ("plain", plain)):
+        loop._train_batch(np.arange(20))
+        slopes[name] = loop.model.get_submodule("act2").slope.detach()  # type: ignore[operator]
+    assert torch.equal(slopes["grown"], grow(slopes["plain"], 1e-3))
+    assert grown.growth is not None
+    assert grown.growth.steps == 1
+
+
+def test_the_learning_rate_falls_with_every_batch(tiny: Tiny, train_set: ImageSet) -> None:
+    loop = make_loop(tiny(), train_set, PHASE1)
+    rates: list[float] = []
+    for _ in range(2):
+        loop.run_epoch(lambda _loss: rates.append(loop.optimizer.param_groups[0]["lr"]))
+    assert rates == pytest.approx([0.05 * (1 - step / 12) for step in range(12)])
+    assert [group["lr"] for group in loop.optimizer.param_groups] == [rates[-1]] * 3
+
+
+def test_an_epoch_is_recorded_and_progress_moves_on(tiny: Tiny, train_set: ImageSet) -> None:
+    loop, losses = make_loop(tiny(), train_set, PHASE1), []
+    record = loop.run_epoch(losses.append)
+    assert record["train_loss"] == pytest.approx(sum(losses) / 6, rel=1e-12)
+    assert record["lr"] == pytest.approx(0.05 * (1 - 5 / 12))
+    assert loop.progress == Progress(epoch=1, batch=0, steps=6, loss_sum=0.0)
+    assert loop.model.training
+
+
+def test_an_epoch_stopped_in_the_middle_goes_on_where_it_was(tiny: Tiny, train_set: ImageSet) -> None:
+    whole, parted = make_loop(tiny(), train_set, PHASE1), make_loop(tiny(), train_set, PHASE1)
+    expected = whole.run_epoch(lambda _loss: None)
+
+    def stop(_loss: float) -> None:
+        if parted.progress.batch == 4:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        parted.run_epoch(stop)
+    assert parted.progress.batch == 4
+    found = parted.run_epoch(lambda _loss: None)
+    assert found["train_loss"] == expected["train_loss"]
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(parted.model.state_dict()[name], value), name
+
+
+def test_two_loops_give_the_same_numbers(tiny: Tiny, train_set: ImageSet) -> None:
+    states = []
+    for _ in range(2):
+        loop = make_loop(tiny(), train_set, PHASE1)
+        loop.run_epoch(lambda _loss: None)
+        states.append(loop.model.state_dict())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+@pytest.mark.parametrize("poison", [float("nan"), float("inf"), -float("inf")])
+def test_a_loss_that_is_not_finite_stops_before_the_weights_change(
+    tiny: Tiny, train_set: ImageSet, poison: float
+) -> None:
+    loop = make_loop(tiny(), train_set, PHASE1, Progress(epoch=1))
+    with torch.no_grad():
+        loop.model.get_submodule("fc4").bias[3] = poison  # type: ignore[operator, index]
+    before = {name: value.clone() for name, value in loop.model.named_parameters()}
+    with pytest.raises(DivergedError, match=r"in phase1, epoch 2, batch 1\.") as caught:
+        loop.run_epoch(lambda _loss: None)
+    assert "phase1.lr" in caught.value.remedy
+    assert caught.value.exit_code == 5
+    assert loop.progress == Progress(epoch=1)
+    assert loop.growth is not None
+    assert loop.growth.steps == 0
+    for name, value in loop.model.named_parameters():
+        assert torch.equal(value.nan_to_num(7), before[name].nan_to_num(7)), name
+
+
+def test_training_on_real_digits_learns(tiny: Tiny) -> None:
+    data = load("digits").subset(np.arange(400))
+    loop, losses = make_loop(tiny(augment={"crop": 0}), data, Stage("phase1", "rectifier", 3, 0.1, "constant")), []
+    for _ in range(3):
+        loop.run_epoch(losses.append)
+    assert sum(losses[-10:]) < 0.5 * sum(losses[:10])
+
+
+def test_the_silent_reporter_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    silent = Silent()
+    silent.stage(PHASE1, 3)
+    silent.batch(Progress(), 0.5)
+    silent.epoch({})
+    silent.note("x")
+    assert capsys.readouterr() == ("", "")

@@ -1,0 +1,156 @@
+"""Which stages a recipe gives, their learning rates by hand, and what each of them trains."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from firebit.data import ImageSet
+from firebit.errors import UsageError
+from firebit.nn.harden import harden
+from firebit.nn.rectifier import BoundedRectifier, Step
+from firebit.train.recipe import Optimizer, Recipe, make_recipe
+from firebit.train.stage import (
+    Stage,
+    begin_training,
+    build_network,
+    example_of,
+    freeze_features,
+    grown_layers,
+    harden_outline,
+    make_growth,
+    make_optimizer,
+    stages,
+)
+
+Tiny = Callable[..., Recipe]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        ("constant", [0.8, 0.8, 0.8, 0.8]),
+        ("linear", [0.8, 0.6, 0.4, 0.2]),
+        ("cosine", [0.8, 0.4 * (1 + math.sqrt(0.5)), 0.4, 0.4 * (1 - math.sqrt(0.5))]),
+    ],
+)
+def test_rates_over_four_steps(schedule: str, rates: list[float]) -> None:
+    stage = Stage("phase1", "rectifier", 1, 0.8, schedule)
+    assert [stage.rate(step, 4) for step in range(4)] == pytest.approx(rates)
+
+
+def test_a_stage_without_steps_has_a_rate() -> None:
+    assert Stage("phase1", "rectifier", 0, 0.8, "cosine").rate(0, 0) == 0.8
+
+
+def test_the_stages_of_a_recipe() -> None:
+    phases = {"phase1": {"epochs": 3, "lr": 0.1, "growth": 1e-4}, "phase2": {"epochs": 2, "law": "inverse", "lr": 0.2}}
+    assert stages(make_recipe(phases)) == (
+        Stage("relu", "relu", 5, 0.02, "cosine"),
+        Stage("phase1", "rectifier", 3, 0.1, "cosine", 1e-4, "log"),
+        Stage("phase2", "rectifier", 2, 0.2, "cosine", 0.0, "inverse"),
+    )
+
+
+def test_without_baseline_and_with_classifier() -> None:
+    recipe = make_recipe({"baseline": {"enabled": False}, "classifier": {"epochs": 2, "lr": 0.5, "schedule": "linear"}})
+    found = stages(recipe)
+    assert [stage.name for stage in found] == ["phase1", "phase2", "classifier"]
+    assert found[-1] == Stage("classifier", "hardened", 2, 0.5, "linear")
+
+
+def test_the_same_seed_builds_the_same_network_and_both_kinds_start_alike(tiny: Tiny, train_set: ImageSet) -> None:
+    nets = [build_network(tiny(), train_set, kind) for kind in ("rectifier", "rectifier", "relu")]
+    for name in ("conv1", "conv2", "fc3", "fc4"):
+        weights = [net.get_submodule(name).weight for net in nets]
+        assert torch.equal(weights[0], weights[1])  # type: ignore[arg-type]
+        assert torch.equal(weights[0], weights[2])  # type: ignore[arg-type]
+    other = build_network(tiny(seed=1), train_set, "rectifier")
+    assert not torch.equal(nets[0].get_submodule("fc3").weight, other.get_submodule("fc3").weight)  # type: ignore[arg-type]
+
+
+def test_the_network_fits_the_pictures(tiny: Tiny, train_set: ImageSet) -> None:
+    net = build_network(tiny(), train_set, "rectifier")
+    example = example_of(train_set)
+    assert example.shape == (1, 1, 28, 28)
+    assert net(example.repeat(2, 1, 1, 1)).shape == (2, 10)
+    weight = net.get_submodule("conv2").weight
+    assert isinstance(weight, torch.Tensor)
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    ("layers", "names"),
+    [("all", ["act1", "act2", "act3"]), ("last", ["act3"]), (["act1", "act3"], ["act1", "act3"]), (["a*2"], ["act2"])],
+)
+def test_growth_reaches_the_chosen_layers(
+    tiny: Tiny, train_set: ImageSet, layers: str | list[str], names: list[str]
+) -> None:
+    net = build_network(tiny(), train_set, "rectifier")
+    chosen = grown_layers(net, example_of(train_set), layers)
+    assert chosen == names
+    growth = make_growth(Stage("phase1", "rectifier", 1, 0.1, "cosine", 0.5, "inverse"), net, chosen)
+    assert growth is not None
+    assert (growth.strengths, growth.law) == (dict.fromkeys(names, 0.5), "inverse")
+
+
+def test_a_layer_that_is_not_there(tiny: Tiny, train_set: ImageSet) -> None:
+    with pytest.raises(UsageError, match="layers='act9' matches no bounded rectifier"):
+        grown_layers(build_network(tiny(), train_set, "rectifier"), example_of(train_set), ["act9"])
+
+
+def test_no_growth_for_relu_and_classifier() -> None:
+    for kind in ("relu", "hardened"):
+        assert make_growth(Stage("x", kind, 1, 0.1, "cosine"), nn.Linear(1, 1), []) is None
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_the_optimizer_spares_slopes_and_shifts_from_weight_decay(tiny: Tiny, train_set: ImageSet, name: str) -> None:
+    net = build_network(tiny(), train_set, "rectifier")
+    stage = Stage("phase1", "rectifier", 1, 0.25, "cosine")
+    options = Optimizer.model_validate({"name": name, "momentum": 0.8, "weight_decay": 0.5})
+    found = make_optimizer(stage, net, options)
+    assert type(found).__name__ == {"sgd": "SGD", "adamw": "AdamW"}[name]
+    assert [(group["name"], group["lr"], group["weight_decay"]) for group in found.param_groups] == [
+        ("weights", 0.25, 0.5),
+        ("shifts", 0.25, 0.0),
+        ("slopes", 0.25, 0.0),
+    ]
+    assert name != "sgd" or found.param_groups[0]["momentum"] == 0.8
+
+
+def test_the_outline_of_a_hardened_network_takes_its_state(tiny: Tiny, train_set: ImageSet) -> None:
+    recipe = tiny(layers="last")
+    net = build_network(recipe, train_set, "rectifier")
+    hardened = harden(net, example_of(train_set), layers="last")
+    outline = harden_outline(recipe, train_set)
+    outline.load_state_dict(hardened.state_dict())
+    kinds = [type(outline.get_submodule(name)) for name in ("act1", "act2", "act3")]
+    assert kinds == [BoundedRectifier, BoundedRectifier, Step]
+
+
+def test_the_classifier_alone_is_trained_on_binary_features() -> None:
+    step = Step(torch.zeros(3), torch.ones(3))
+    net = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), step, nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 2))
+    freeze_features(net)
+    trained = [name for name, parameter in net.named_parameters() if parameter.requires_grad]
+    assert trained == ["3.weight", "3.bias", "5.weight", "5.bias"]
+
+
+def test_frozen_features_stay_in_evaluation_mode_while_the_classifier_trains() -> None:
+    net = nn.Sequential(nn.BatchNorm1d(2), Step(torch.zeros(2), torch.ones(2)), nn.Dropout(0.5), nn.Linear(2, 2))
+    stage = Stage("classifier", "hardened", 1, 0.1, "constant")
+    make_optimizer(stage, net, Optimizer())
+    begin_training(stage, net)
+    assert [layer.training for layer in net] == [False, False, True, True]
+    mean = net[0].running_mean.clone()  # type: ignore[union-attr, operator]
+    net(torch.randn(4, 2))
+    assert torch.equal(net[0].running_mean, mean)  # type: ignore[arg-type]
+
+
+def test_every_layer_trains_in_the_other_stages() -> None:
+    net = nn.Sequential(nn.BatchNorm1d(2), BoundedRectifier(2), nn.Linear(2, 2)).eval()
+    begin_training(Stage("phase1", "rectifier", 1, 0.1, "constant"), net)
+    assert all(layer.training for layer in net)
