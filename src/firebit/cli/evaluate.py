@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from firebit.errors import UsageError
+from firebit.errors import ModelFileError, UsageError
 
 
 def command(
@@ -23,12 +23,11 @@ def command(
     from rich.console import Console
 
     from firebit.data import load
-    from firebit.train import RunFolder, evaluate, load_model_file
+    from firebit.train import evaluate, load_model_file
 
-    if data is None and not target.is_dir():
-        raise UsageError(f"{target} does not say which data set to use.", "Name one: firebit eval FILE DATA.")
-    loaded = load_model_file(RunFolder(target).model_file(network) if target.is_dir() else target)
-    pictures = load(data or RunFolder(target).recipe().data, split, size=_folder_size(data, loaded.example.shape[-1]))
+    path, source = _find(target, network, data)
+    loaded = load_model_file(path)
+    pictures = load(source, split, size=_folder_size(source, loaded.example.shape[-1]))
     expected, found = tuple(loaded.example.shape[1:]), pictures.images.shape[1:]
     if expected != found or len(pictures.classes) != len(loaded.classes):
         raise UsageError(
@@ -51,10 +50,29 @@ def command(
         console.print(census.table())
 
 
-def _folder_size(data: str | None, side: int) -> int | None:
+def _find(target: Path, network: str, data: str | None) -> tuple[Path, str]:
+    """The model file that TARGET means, and the data set to measure it on."""
+    from firebit.train import RunFolder
+
+    if not target.exists():
+        raise ModelFileError(f"There is no run or model file {target}.", "Give runs/NAME, or a model file inside one.")
+    if not target.is_dir():
+        if data is None:
+            raise UsageError(f"{target} does not say which data set to use.", "Name one: firebit eval FILE DATA.")
+        return target, data
+    run = RunFolder(target)
+    recipe, path = run.recipe(), run.model_file(network)
+    if not path.is_file():
+        raise ModelFileError(
+            f"{target} has no {network} network yet.", "Finish the run with --resume, or choose another --network."
+        )
+    return path, data or recipe.data
+
+
+def _folder_size(data: str, side: int) -> int | None:
     from firebit.data import names
 
-    return side if data is not None and data not in names() else None
+    return None if data in names() else side
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -55,7 +55,7 @@ class PlainLines:
 
     def note(self, text: str) -> None:
         self._spoke = time.monotonic()
-        self.console.print(text, highlight=False, soft_wrap=True)
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 class Bar:
@@ -97,7 +97,7 @@ class Bar:
         self.note(epoch_line(record))
 
     def note(self, text: str) -> None:
-        self._progress.console.print(text, highlight=False)
+        self._progress.console.print(text, markup=False, highlight=False)
 
 
 def reporter(console: Console) -> Bar | PlainLines:

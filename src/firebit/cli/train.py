@@ -1,5 +1,6 @@
 """firebit train: a network with bounded rectifiers in two phases, and the table of what steps cost."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from firebit.train.run import RunFolder
 
 _FILE_WIDTH = 120
+
+_RUNS = Path("runs")
 
 
 def command(
@@ -27,7 +30,7 @@ def command(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run directory. Default: the data's name.")] = None,
-    runs: Annotated[Path, typer.Option(help="Where run directories are made.")] = Path("runs"),
+    runs: Annotated[Path, typer.Option(help="Where run directories are made.")] = _RUNS,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue a stopped run (--name, or the latest of these data).")
     ] = False,
@@ -50,9 +53,14 @@ def command(
             report.note(f"{folder.path}: {chosen.net.name} on {chosen.data}, seed {chosen.seed}")
             results = fit(chosen, folder, resume=resume, reporter=report)
     except Interrupted:
-        console.print(f"Saved. Continue with: firebit train {data} --resume --name {folder.path.name}")
+        hint = shlex.join(["firebit", "train", data, "--resume", "--name", folder.path.name, *_where(runs)])
+        console.print(f"Saved. Continue with: {hint}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(130) from None
     _show(results, folder, json_)
+
+
+def _where(runs: Path) -> list[str]:
+    return [] if runs == _RUNS else ["--runs", str(runs)]
 
 
 def _folder(runs: Path, name: str | None, data: str, resume: bool) -> "RunFolder":
@@ -60,16 +68,16 @@ def _folder(runs: Path, name: str | None, data: str, resume: bool) -> "RunFolder
 
     if name is None:
         return latest_folder(runs, data) if resume else new_folder(runs, data)
-    if Path(name).name != name or name in (".", ".."):
+    if Path(name).name != name or name in ("", ".", ".."):
         raise UsageError(f"--name {name!r} is not a plain name.", "Give a name without slashes; --runs says where.")
     return RunFolder(runs / name)
 
 
 def _recipe(data: str, recipe: str | None, overrides: list[str]) -> "Recipe":
-    from firebit.train import load_recipe, recipe_names
+    from firebit.train.recipe import load_recipe, quoted, recipe_names
 
     source = recipe or (data if data in recipe_names() else "default")
-    return load_recipe(source, [f"data={_quoted(data)}", *overrides])
+    return load_recipe(source, [f"data={quoted(data)}", *overrides])
 
 
 def _resumed(folder: "RunFolder", data: str, recipe: str | None, overrides: list[str]) -> "Recipe":
@@ -81,11 +89,6 @@ def _resumed(folder: "RunFolder", data: str, recipe: str | None, overrides: list
             f"{folder.path} was trained on {found.data}, not {data}.", f"Say: firebit train {found.data} …"
         )
     return found
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def _show(results: dict[str, object], folder: "RunFolder", json_: bool) -> None:
@@ -102,4 +105,5 @@ def _show(results: dict[str, object], folder: "RunFolder", json_: bool) -> None:
     if not console.is_terminal:
         console = Console(width=_FILE_WIDTH)  # a table in a file is never folded to the width of no window
     console.print(results_table(results))
-    console.print(f"Everything is in {folder.path}/ (start with README.md).", highlight=False, soft_wrap=True)
+    where = f"Everything is in {folder.path}/ (start with README.md)."
+    console.print(where, markup=False, highlight=False, soft_wrap=True)
