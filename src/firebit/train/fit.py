@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from firebit.errors import ModelFileError, UsageError
+from firebit.errors import UsageError
 from firebit.files import remove_temporaries, write_text
 from firebit.nn.growth import rectifiers
 from firebit.nn.harden import harden
@@ -284,10 +284,9 @@ class _Run:
             "rows": self.progress.results,
         }
         write_text(self.folder.path / "README.md", model_card(self.recipe, results, self.folder))
-        write_text(self.folder.results_file, json.dumps(results, indent=2) + "\n")
-        found = self.folder.results()
-        if found is None:
-            raise ModelFileError(f"{self.folder.results_file} vanished.", "Resume the run.")
+        text = json.dumps(results, indent=2)
+        write_text(self.folder.results_file, text + "\n")
+        found: dict[str, Any] = json.loads(text)
         return found
 
 
