@@ -38,8 +38,10 @@ class _BoundedRectify(torch.autograd.Function):
         # Hardtanh's gradient leaves its ends out; these ends lie just outside 0 and 1, which belong to the inside.
         inside = torch.ops.aten.hardtanh_backward(grad, z, -1e-30, 1 + torch.finfo(z.dtype).eps)
         grad_k = (inside * y).sum_to_size(k.shape) if ctx.needs_input_grad[1] else None
-        grad_y = inside * k if ctx.needs_input_grad[0] else None
-        return grad_y, grad_k
+        if not ctx.needs_input_grad[0]:
+            return None, grad_k
+        # Fresh memory costs as much as the arithmetic; only a second derivative still needs `inside`.
+        return inside * k if torch.is_grad_enabled() else inside.mul_(k), grad_k
 
 
 def bounded_rectify(y: Tensor, k: Tensor, dim: int = 1) -> Tensor:
