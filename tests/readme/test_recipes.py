@@ -68,4 +68,4 @@ def test_its_example_is_a_recipe() -> None:
     import tomllib
 
     (text,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
-    assert make_recipe(tomllib.loads(text)).phase2.growth == 4e-3
+    assert make_recipe(tomllib.loads(text)).phase2.growth == 2.5e-3
