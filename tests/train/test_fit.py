@@ -129,12 +129,13 @@ def test_the_same_recipe_gives_the_same_run(tiny: Tiny, finished: RunFolder, tmp
 def test_the_callers_random_state_and_threads_are_left_alone(tiny: Tiny, tmp_path: Path) -> None:
     torch.manual_seed(11)
     before, threads = torch.get_rng_state(), torch.get_num_threads()
+    handler = signal.getsignal(signal.SIGINT)
     short = tiny(baseline={"enabled": False}, phase1={"epochs": 1}, phase2={"epochs": 0}, threads=3)
     fit(short, RunFolder(tmp_path / "a"))
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.get_num_threads() == threads
     assert RunFolder(tmp_path / "a").threads() == 3
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_the_classifier_is_tuned_on_frozen_features(finished: RunFolder, tiny: Tiny, tmp_path: Path) -> None:
