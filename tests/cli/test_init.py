@@ -138,6 +138,7 @@ def test_an_interrupt_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_signal_is_130() -> None:
     code = (
         "import os, signal, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from firebit import cli\n"
         "from firebit.cli import doctor\n"
         "def examine():\n    os.kill(os.getpid(), signal.SIGINT); time.sleep(10)\n"
