@@ -228,3 +228,9 @@ def test_toml_and_back(tree: dict[str, Any]) -> None:
 @given(text)
 def test_quoted_text_and_back(value: str) -> None:
     assert tomllib.loads(f"x = {quoted(value)}") == {"x": value}
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_shipped_recipe_grows_slopes_in_both_phases(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.phase1.growth > 0 and recipe.phase2.growth > 0
