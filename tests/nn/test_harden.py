@@ -1,5 +1,7 @@
 """Hardened networks against the definition of the step, computed by hand from the soft network's parts."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from hypothesis import given
@@ -8,7 +10,7 @@ from torch import Tensor, nn
 
 from firebit.errors import UsageError
 from firebit.nn import BoundedRectifier, CentredLinear, Scale, Step, harden, rectify
-from firebit.nn.harden import fold, select
+from firebit.nn.harden import estimate_statistics, fold, select
 from firebit.zoo import build, example
 
 
@@ -208,3 +210,16 @@ def test_what_rectify_makes_exactly_can_be_hardened() -> None:
     steps["act1"].register_forward_hook(lambda _m, _i, output: seen.update(bits=output))
     soft(x), hard(x)
     assert torch.equal(seen["bits"], (seen["y"] >= 0).double())
+
+
+def test_recalibration_that_fails_leaves_modes_and_momenta_as_they_were() -> None:
+    def broken() -> Iterator[Tensor]:
+        yield torch.randn(4, 3)
+        raise OSError("the disk is gone")
+
+    net = nn.Sequential(nn.BatchNorm1d(3, momentum=0.3), nn.Sequential(nn.Dropout()))
+    net[1].eval()
+    with pytest.raises(OSError, match="gone"):
+        estimate_statistics(net, broken())
+    assert net[0].momentum == 0.3
+    assert [module.training for module in net.modules()] == [True, True, False, False]

@@ -12,7 +12,7 @@ from firebit.errors import UsageError
 from firebit.nn.rectifier import BoundedRectifier, Step
 from firebit.nn.saturation import Census, LayerCensus
 
-__all__ = ["Census", "Counters", "LayerCensus", "census", "counting", "device_of", "evaluating"]
+__all__ = ["Census", "Counters", "LayerCensus", "census", "counting", "device_of", "evaluating", "pictures_of"]
 
 _BYTE = 255
 
@@ -168,11 +168,16 @@ def census(model: nn.Module, loader: Iterable[Any], *, max_batches: int | None =
     device = device_of(model)
     with counting(model) as counters, evaluating(model):
         for batch in islice(loader, max_batches):
-            model(_pictures(batch).to(device, non_blocking=True))
+            model(pictures_of(batch).to(device, non_blocking=True))
     return counters.census()
 
 
-def _pictures(batch: Any) -> Tensor:
+def pictures_of(batch: Any) -> Tensor:
+    """The pictures of a loader's batch: x itself, or the first of (x, y, …).
+
+    Raises:
+        UsageError: that is no tensor.
+    """
     first = batch[0] if isinstance(batch, tuple | list) and batch else batch
     if not isinstance(first, Tensor):
         raise UsageError(

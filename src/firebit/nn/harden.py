@@ -11,6 +11,7 @@ from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from firebit.errors import UsageError
+from firebit.nn.census import device_of, evaluating, pictures_of
 from firebit.nn.centre import CentredConv2d, CentredLinear
 from firebit.nn.graph import Example, as_inputs, module_at, operand, undisturbed
 from firebit.nn.growth import rectifiers
@@ -155,23 +156,22 @@ def estimate_statistics(model: nn.Module, loader: Iterable[Any]) -> None:
     Everything else stays in eval mode, dropout included.
 
     Raises:
-        UsageError: the loader gives no batch.
+        UsageError: the loader gives no batch, or a batch that is no tensor.
     """
     norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
-    training, momenta = model.training, [norm.momentum for norm in norms]
-    model.eval()
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain mean over batches
-        norm.train()
-    batches = 0
-    with torch.no_grad():
-        for batch in loader:
-            model(batch if isinstance(batch, Tensor) else batch[0])
-            batches += 1
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    model.train(training)
+    momenta, device, batches = [norm.momentum for norm in norms], device_of(model), 0
+    try:
+        with evaluating(model):
+            for norm in norms:
+                norm.reset_running_stats()
+                norm.momentum = None  # a plain mean over batches
+                norm.train()
+            for batch in loader:
+                model(pictures_of(batch).to(device))
+                batches += 1
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
     if not batches:
         raise UsageError("The loader to recalibrate with gave no batch.", "Give a loader that can be read again.")
 
