@@ -9,9 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from firebit.errors import UsageError
-from firebit.nn.rectifier import BoundedRectifier
-from firebit.nn.scale import Scale
-from firebit.nn.trace import (
+from firebit.nn.graph import (
     free_name,
     location,
     module_at,
@@ -19,8 +17,10 @@ from firebit.nn.trace import (
     shape_of,
     sole_batch_norm_before,
     torch_name,
-    trace,
 )
+from firebit.nn.rectifier import BoundedRectifier
+from firebit.nn.scale import Scale
+from firebit.nn.trace import trace
 
 
 class Follows(nn.Module):

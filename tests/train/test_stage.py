@@ -9,7 +9,7 @@ from torch import nn
 
 from firebit.data import ImageSet
 from firebit.errors import UsageError
-from firebit.nn.harden import harden
+from firebit.nn.harden import harden, select
 from firebit.nn.rectifier import BoundedRectifier, Step
 from firebit.train.recipe import Optimizer, Recipe, make_recipe
 from firebit.train.stage import (
@@ -18,7 +18,6 @@ from firebit.train.stage import (
     build_network,
     example_of,
     freeze_features,
-    grown_layers,
     harden_outline,
     make_growth,
     make_optimizer,
@@ -89,7 +88,7 @@ def test_growth_reaches_the_chosen_layers(
     tiny: Tiny, train_set: ImageSet, layers: str | list[str], names: list[str]
 ) -> None:
     net = build_network(tiny(), train_set, "rectifier")
-    chosen = grown_layers(net, example_of(train_set), layers)
+    chosen = select(net, example_of(train_set), layers)
     assert chosen == names
     growth = make_growth(Stage("phase1", "rectifier", 1, 0.1, "cosine", 0.5, "inverse"), net, chosen)
     assert growth is not None
@@ -98,7 +97,7 @@ def test_growth_reaches_the_chosen_layers(
 
 def test_a_layer_that_is_not_there(tiny: Tiny, train_set: ImageSet) -> None:
     with pytest.raises(UsageError, match="layers='act9' matches no bounded rectifier"):
-        grown_layers(build_network(tiny(), train_set, "rectifier"), example_of(train_set), ["act9"])
+        select(build_network(tiny(), train_set, "rectifier"), example_of(train_set), ["act9"])
 
 
 def test_no_growth_for_relu_and_classifier() -> None:

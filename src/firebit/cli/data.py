@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from firebit.cli.table import show
 from firebit.data import ImageSet, fetch, load, names
 from firebit.data.fetch import is_whole
 from firebit.data.load import SPLITS, folder_of
@@ -49,7 +50,7 @@ def list_command(root: Root = None) -> None:
     for name in names():
         where = folder_of(name, root)
         table.add_row(name, _presence(name, root), str(where) if where else "inside the package")
-    _print(table)
+    show(table)
 
 
 @app.command("show")
@@ -72,7 +73,7 @@ def show_command(
         table.add_row(name, *(f"{count[label]:,}" for count in counts))
     table.add_section()
     table.add_row("all", *(f"{len(part):,}" for part in parts))
-    _print(table)
+    show(table)
     for part in parts:
         typer.echo(_description(part))
 
@@ -89,14 +90,6 @@ def _description(part: ImageSet) -> str:
     colour = "grey" if channels == 1 else "RGB"
     skipped = f", {len(part.skipped)} skipped ({', '.join(part.skipped[:3])})" if part.skipped else ""
     return f"{part.name}: {width} × {height} {colour}{skipped}, fingerprint {part.fingerprint()}"
-
-
-def _print(table: Table) -> None:
-    console = Console()
-    if not console.is_terminal:
-        # A file or a pipe has no width to fit.
-        console = Console(width=200)
-    console.print(table, markup=False, highlight=False)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ def command(
 
     from rich.console import Console
 
+    from firebit.cli.table import show
     from firebit.data import load
     from firebit.train import evaluate, load_model_file
 
@@ -47,7 +48,7 @@ def command(
         highlight=False,
     )
     if census:
-        console.print(census.table())
+        show(census.table())
 
 
 def _find(target: Path, network: str, data: str | None) -> tuple[Path, str]:

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from firebit.train.recipe import Recipe
     from firebit.train.run import RunFolder
 
-_FILE_WIDTH = 120
-
 _RUNS = Path("runs")
 
 
@@ -94,16 +92,11 @@ def _resumed(folder: "RunFolder", data: str, recipe: str | None, overrides: list
 def _show(results: dict[str, object], folder: "RunFolder", json_: bool) -> None:
     import json
 
-    from rich.console import Console
-
+    from firebit.cli.table import show
     from firebit.train.results import results_table
 
     if json_:
         typer.echo(json.dumps(results, indent=2))
         return
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_FILE_WIDTH)  # a table in a file is never folded to the width of no window
-    console.print(results_table(results))
-    where = f"Everything is in {folder.path}/ (start with README.md)."
-    console.print(where, markup=False, highlight=False, soft_wrap=True)
+    show(results_table(results))
+    typer.echo(f"Everything is in {folder.path}/ (start with README.md).")

@@ -113,10 +113,8 @@ class SlopeGrowth:
                 "The model has no bounded rectifier to grow.",
                 "Convert it first: model = fb.nn.rectify(model, example).",
             )
-        if law not in _FLOWS:
-            raise UsageError(f"Unknown growth law {law!r}.", f"Choose one of: {', '.join(_FLOWS)}.")
         self.model = model
-        self.law = law
+        self.law = _checked_law(law)
         self.strengths = _strengths(layers, strength)
         self.schedule = _checked_schedule(schedule)
         self.steps = 0
@@ -160,12 +158,16 @@ class SlopeGrowth:
             UsageError: the state belongs to a model with other layers, or names an unknown law.
         """
         strengths = _strengths(rectifiers(self.model), dict(state["strengths"])) if state["strengths"] else {}
-        if state["law"] not in _FLOWS:
-            raise UsageError(f"Unknown growth law {state['law']!r}.", f"Choose one of: {', '.join(_FLOWS)}.")
-        self.law = state["law"]
+        self.law = _checked_law(state["law"])
         self.strengths = strengths
         self.schedule = _checked_schedule([(int(step), float(factor)) for step, factor in state["schedule"]])
         self.steps = int(state["steps"])
+
+
+def _checked_law(law: str) -> str:
+    if law not in _FLOWS:
+        raise UsageError(f"Unknown growth law {law!r}.", f"Choose one of: {', '.join(_FLOWS)}.")
+    return law
 
 
 def _checked_schedule(schedule: Sequence[tuple[int, float]] | None) -> list[tuple[int, float]]:

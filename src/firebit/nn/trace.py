@@ -24,37 +24,13 @@ from firebit.nn.graph import (
     as_inputs,
     free_name,
     location,
-    module_at,
     operand,
     propagate,
     random_devices,
-    reads_metadata,
-    shape_of,
-    sole_batch_norm_before,
-    torch_name,
     undisturbed,
 )
 from firebit.nn.rectifier import BoundedRectifier, Step
 from firebit.nn.scale import Scale
-
-__all__ = [
-    "LEAVES",
-    "Example",
-    "Leaves",
-    "Tracer",
-    "as_inputs",
-    "free_name",
-    "location",
-    "module_at",
-    "operand",
-    "propagate",
-    "reads_metadata",
-    "shape_of",
-    "sole_batch_norm_before",
-    "torch_name",
-    "trace",
-    "undisturbed",
-]
 
 Leaves = str | type[nn.Module] | Iterable[str | type[nn.Module]]
 

@@ -101,8 +101,9 @@ def save_checkpoint(
     }
     path = folder / f"{progress.steps:09d}.safetensors"
     save_tensors(path, tensors, record)
-    earlier = [old for old in _newest_first(folder) if old.name <= path.name]
-    for old in set(_newest_first(folder)) - set(earlier[:_KEPT]):
+    found = _newest_first(folder)
+    kept = [old for old in found if old.name <= path.name][:_KEPT]
+    for old in set(found) - set(kept):
         old.unlink(missing_ok=True)
     return path
 

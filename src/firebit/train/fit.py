@@ -16,7 +16,7 @@ from torch import nn
 from firebit.errors import UsageError
 from firebit.files import remove_temporaries, write_text
 from firebit.nn.growth import rectifiers
-from firebit.nn.harden import harden
+from firebit.nn.harden import harden, select
 from firebit.train.card import model_card
 from firebit.train.checkpoint import Checkpoint, Progress, newest_checkpoint, save_checkpoint
 from firebit.train.evaluate import Batches, evaluate
@@ -30,7 +30,6 @@ from firebit.train.stage import (
     build_network,
     check_layers,
     example_of,
-    grown_layers,
     harden_outline,
     make_growth,
     make_optimizer,
@@ -159,7 +158,7 @@ class _Run:
 
     def _run_stage(self, stage: Stage, checkpoint: Checkpoint | None) -> None:
         model = self._network(stage, checkpoint)
-        names = [] if stage.network != "rectifier" else grown_layers(model, self._example, self.recipe.layers)
+        names = [] if stage.network != "rectifier" else select(model, self._example, self.recipe.layers)
         growth = make_growth(stage, model, names)
         optimizer = make_optimizer(stage, model, self.recipe.optimizer)
         if checkpoint:
@@ -296,6 +295,3 @@ def _slopes(model: nn.Module) -> dict[str, dict[str, float]]:
         size = layer.slope.detach().abs()
         found[name] = {"mean": size.mean().item(), "min": size.min().item(), "max": size.max().item()}
     return found
-
-
-__all__ = ["Interrupted", "Pictures", "fit", "load_pictures"]

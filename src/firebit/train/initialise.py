@@ -1,4 +1,4 @@
-"""How weights start: Xavier or He, uniform over all layers (§3.3)."""
+"""How weights start: Xavier or He, the same for all layers (§3.3)."""
 
 import torch
 from torch import nn

@@ -75,11 +75,6 @@ def example_of(data: ImageSet) -> Tensor:
     return torch.zeros(1, *data.images.shape[1:])
 
 
-def grown_layers(model: nn.Module, example: Tensor, layers: str | Sequence[str]) -> list[str]:
-    """Names of the rectifiers that the recipe makes binary."""
-    return select(model, example, layers)
-
-
 def check_layers(recipe: Recipe, data: ImageSet) -> None:
     """See that the layers which the recipe makes binary exist, before anything is trained.
 
@@ -87,7 +82,7 @@ def check_layers(recipe: Recipe, data: ImageSet) -> None:
         UsageError: a name or pattern matches no rectifier.
     """
     if not isinstance(recipe.layers, str):
-        grown_layers(build_network(recipe, data, "rectifier"), example_of(data), recipe.layers)
+        select(build_network(recipe, data, "rectifier"), example_of(data), recipe.layers)
 
 
 def harden_outline(recipe: Recipe, data: ImageSet) -> nn.Module:
