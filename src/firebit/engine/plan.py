@@ -1,0 +1,367 @@
+"""The plan: what a compiled network computes, in integers, checked when it is made.
+
+Every hidden value is a bit, or a count of bits. A layer adds up terms (weights times the values of an earlier layer, or
+those values themselves), compares the sum with a threshold per channel, and may pool the bits:
+
+    s = Σ pool(weights ∗ values)        in int32, proven not to overflow
+    bit = s ≥ threshold (direction +1), s ≤ threshold (−1), 1 (0)
+    value = post-pool(bit)
+
+The logits are scale · s + bias of a last sum.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from math import isfinite, prod
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firebit.engine.check import LARGEST_SUM, LONGEST_SIDE, MOST_CELLS, check, is_count
+from firebit.engine.pool import Pool
+from firebit.errors import ModelFileError
+
+INPUT = "input"
+PRECISIONS = ("exact",)
+_LONGEST_NAME = 500
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """One summand of a layer: integer weights on the values of a source.
+
+    Attributes:
+        source: "input" or the name of an earlier layer.
+        weights: int16 (O, I) linear, on the flattened values; int16 (O, I / groups, kh, kw) convolution; or int32 (C,),
+            a coefficient per channel on the values as they are (a shortcut).
+        stride: of a convolution, down and to the right.
+        padding: of a convolution: rows above and below, columns left and right. A cell of it is a bit 0, or the input's
+            pad value.
+        dilation: of a convolution.
+        groups: of a convolution.
+        pool: pooling of the sums, "max" or "sum".
+    """
+
+    source: str
+    weights: NDArray[np.int16] | NDArray[np.int32]
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+    pool: Pool | None = None
+
+    def __post_init__(self) -> None:
+        weights = self.weights
+        kind = np.int32 if weights.ndim == 1 else np.int16
+        check(weights.ndim in (1, 2, 4) and weights.size > 0, f"weights have the shape {weights.shape}")
+        check(weights.dtype == kind, f"weights of shape {weights.shape} are {weights.dtype}")
+        check(int(weights.min()) > np.iinfo(kind).min, "a weight has no negative of its own size")
+        geometry = ((self.stride, 2, 1), (self.padding, 4, 0), (self.dilation, 2, 1), ((self.groups,), 1, 1))
+        for sizes, length, least in geometry:
+            good = isinstance(sizes, tuple) and len(sizes) == length and all(is_count(n, least) for n in sizes)
+            check(good, f"a convolution has the sizes {sizes}")
+        plain = (self.stride, self.padding, self.dilation, self.groups) == ((1, 1), (0, 0, 0, 0), (1, 1), 1)
+        check(plain or self.is_convolution, "only a convolution has a stride, padding, dilation or groups")
+        check(self.pool is None or self.pool.kind in ("max", "sum"), "sums are pooled by max or sum")
+
+    @property
+    def is_convolution(self) -> bool:
+        """Whether the weights are those of a convolution."""
+        return self.weights.ndim == 4
+
+    @property
+    def is_shortcut(self) -> bool:
+        """Whether the weights are a coefficient per channel."""
+        return self.weights.ndim == 1
+
+    @property
+    def channels(self) -> int:
+        """Channels that come out."""
+        return len(self.weights)
+
+    def sums(self, source: Shape) -> Shape:
+        """Shape of the sums before they are pooled, from the shape of the source."""
+        if self.is_shortcut:
+            check(source[0] == self.channels, f"{self.channels} coefficients meet a source of {source[0]} channels")
+            return source
+        if not self.is_convolution:
+            check(prod(source) == self.weights.shape[1], f"weights {self.weights.shape} meet {prod(source)} values")
+            return (self.channels,)
+        return (self.channels, *self._map(source))
+
+    def _map(self, source: Shape) -> tuple[int, int]:
+        outputs, inputs, *kernel = self.weights.shape
+        check(len(source) == 3, f"a convolution meets a source of shape {source}")
+        check(source[0] == inputs * self.groups, f"a convolution of {inputs * self.groups} channels meets {source[0]}")
+        check(outputs % self.groups == 0, f"{outputs} channels are no {self.groups} groups")
+        top, bottom, left, right = self.padding
+        sides = (source[1] + top + bottom, source[2] + left + right)
+        check(max(sides) <= LONGEST_SIDE, f"padding {self.padding} makes a map too large")
+        check(prod((source[0], *sides)) <= MOST_CELLS, f"padding {self.padding} makes a map too large")
+        reach = [d * (k - 1) + 1 for k, d in zip(kernel, self.dilation, strict=True)]
+        down, across = ((side - r) // step + 1 for side, r, step in zip(sides, reach, self.stride, strict=True))
+        check(all(r <= side for r, side in zip(reach, sides, strict=True)), f"a kernel {kernel} meets a map of {sides}")
+        return down, across
+
+    def output(self, source: Shape) -> Shape:
+        """Shape of what the term adds."""
+        sums = self.sums(source)
+        check(prod(sums) <= MOST_CELLS, f"{sums} sums are too many")
+        if self.pool is None:
+            return sums
+        check(len(sums) == 3, f"sums of shape {sums} have no height and width to pool")
+        return (sums[0], *self.pool.output(*sums[1:]))
+
+    def bound(self, source: Shape, largest: int) -> NDArray[np.float64]:
+        """The largest size of its sums per channel, float64 (O,), pooling included, of values up to `largest`."""
+        sizes = np.abs(self.weights.reshape(self.channels, -1)).sum(1, dtype=np.int64)
+        sums = self.sums(source)
+        # In floating point, where a sum too large stays too large.
+        covered = self.pool.most(*sums[1:]) if self.pool else 1
+        bound: NDArray[np.float64] = sizes.astype(np.float64) * largest * covered
+        return bound
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A hidden layer: a sum, a step, and what is done with its bits.
+
+    Attributes:
+        name: the module path of the step, the same in census, codes and reports.
+        terms: what is added up.
+        threshold: int32 (K, C). K is 1, or the number of window classes (:meth:`firebit.engine.pool.Pool.windows`) of
+            the one pooled term, where windows at the border cover fewer cells.
+        direction: int8 (C,): +1 fires iff s ≥ threshold, −1 iff s ≤ threshold, 0 always.
+        post: pooling of the bits: "max" gives bits, "sum" and "mean" give counts.
+    """
+
+    name: str
+    terms: tuple[Term, ...]
+    threshold: NDArray[np.int32]
+    direction: NDArray[np.int8]
+    post: Pool | None = None
+
+    def __post_init__(self) -> None:
+        with_name(self.name, self._check)
+
+    def _check(self) -> None:
+        check(0 < len(self.terms) <= 1000, "there is nothing to add up")
+        channels = self.terms[0].channels
+        check(self.threshold.ndim == 2 and len(self.threshold) > 0, "thresholds are no matrix")
+        check(self.threshold.dtype == np.int32, f"thresholds are {self.threshold.dtype}")
+        check(self.direction.dtype == np.int8, f"directions are {self.direction.dtype}")
+        fits = self.threshold.shape[1:] == self.direction.shape == (channels,)
+        check(fits, f"{channels} channels have {self.threshold.shape} thresholds and {self.direction.shape} directions")
+        check(bool((np.abs(self.direction.astype(int)) <= 1).all()), "a direction is none of -1, 0, +1")
+
+    @property
+    def channels(self) -> int:
+        """Channels of the layer."""
+        return len(self.direction)
+
+
+@dataclass(frozen=True, eq=False)
+class Logits:
+    """The last sum, and what makes real numbers of it.
+
+    Attributes:
+        name: the module path of the last layer.
+        terms: what is added up.
+        scale: one positive factor for all classes.
+        bias: float64 (classes,). logits = scale · s + bias, in float64.
+    """
+
+    name: str
+    terms: tuple[Term, ...]
+    scale: float
+    bias: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        with_name(self.name, self._check)
+
+    def _check(self) -> None:
+        check(0 < len(self.terms) <= 1000, "there is nothing to add up")
+        check(type(self.scale) is float and isfinite(self.scale) and self.scale > 0, f"the scale is {self.scale!r}")
+        check(self.bias.dtype == np.float64 and self.bias.ndim == 1, "the bias is no vector of float64")
+        check(bool(np.isfinite(self.bias).all()), "a bias is not finite")
+        check(len(self.bias) == self.terms[0].channels, f"{self.terms[0].channels} sums have {len(self.bias)} biases")
+
+
+@dataclass(frozen=True)
+class Input:
+    """What the network sees.
+
+    Attributes:
+        shape: (C, H, W) of a picture, or (F,): uint8.
+        pad: the value of padding cells per channel, 0 … 255: what is 0 to the network before its pixels are scaled.
+    """
+
+    shape: Shape
+    pad: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        check(isinstance(self.shape, tuple) and len(self.shape) in (1, 3), f"pictures have the shape {self.shape}")
+        check(all(is_count(n, 1) for n in self.shape), f"pictures have the shape {self.shape}")
+        check(prod(self.shape) <= MOST_CELLS, f"pictures of {self.shape} are too large")
+        check(max(self.shape[1:], default=1) <= LONGEST_SIDE, f"pictures of {self.shape} are too large")
+        object.__setattr__(self, "pad", self.pad or (0,) * self.shape[0])
+        good = isinstance(self.pad, tuple) and all(type(n) is int and 0 <= n <= 255 for n in self.pad)
+        check(good and len(self.pad) == self.shape[0], f"pad values are not {self.shape[0]} numbers of 0 … 255")
+
+
+@dataclass(frozen=True)
+class Value:
+    """What a source holds: integers of this shape, none of them over `largest`, and none below 0."""
+
+    shape: Shape
+    largest: int
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A network as integers: what :func:`firebit.compile` makes and :func:`firebit.load` runs.
+
+    Checked as a whole when it is made: every source comes before its reader, all shapes agree, and no sum can leave
+    −(2³¹−2) … 2³¹−2.
+
+    Attributes:
+        input: what the network sees.
+        layers: hidden layers, each after its sources.
+        logits: the last sum, or None for an encoder, whose last layer is its output.
+        classes: names of the classes, as many as logits; or none.
+        precision: "exact": all sums are exact integers.
+
+    Raises:
+        ModelFileError: something of that does not hold; the layer is named.
+    """
+
+    input: Input
+    layers: tuple[Layer, ...]
+    logits: Logits | None = None
+    classes: tuple[str, ...] = ()
+    precision: str = "exact"
+    values: dict[str, Value] = field(init=False)
+    sums: dict[str, Shape] = field(init=False)
+    bounds: dict[str, NDArray[np.int64]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        check(self.precision in PRECISIONS, f"the precision is {self.precision!r}")
+        check(len(self.layers) > 0, "there is no layer with bits")
+        object.__setattr__(self, "values", {INPUT: Value(self.input.shape, 255)})
+        object.__setattr__(self, "sums", {})
+        object.__setattr__(self, "bounds", {})
+        for layer in self.layers:
+            with_name(layer.name, partial(self._add, layer))
+        if self.logits is not None:
+            logits = self.logits
+            with_name(logits.name, partial(self._close, logits))
+        self._check_classes()
+
+    def _check_classes(self) -> None:
+        check(all(isinstance(name, str) and len(name) <= _LONGEST_NAME for name in self.classes), "a class has no name")
+        check(len(set(self.classes)) == len(self.classes), "two classes have one name")
+        count = 0 if self.logits is None else len(self.logits.bias)
+        check(len(self.classes) in (0, count), f"{len(self.classes)} classes have {count} logits")
+
+    def _add(self, layer: Layer) -> None:
+        shape = self._sum(layer.name, layer.terms)
+        check(prod(shape) <= MOST_CELLS, f"{shape} units are too many")
+        kinds = self._window_classes(layer)
+        check(len(layer.threshold) in (1, kinds), f"{len(layer.threshold)} rows of thresholds for {kinds} of windows")
+        far = np.abs(layer.threshold.astype(np.int64)) > self.bounds[layer.name] + 1
+        check(not far.any(), "a threshold is out of the range of its sums")
+        value = Value(shape, 1)
+        if layer.post is not None:
+            check(len(shape) == 3, f"units of shape {shape} have no height and width to pool")
+            value = Value((shape[0], *layer.post.output(*shape[1:])), layer.post.most(*shape[1:]))
+        self.values[layer.name] = value
+
+    def _window_classes(self, layer: Layer) -> int:
+        term = pooled_term(layer)
+        if term is None or term.pool is None:
+            return 1
+        return len(term.pool.windows(*term.sums(self.values[term.source].shape)[1:]))
+
+    def _close(self, logits: Logits) -> None:
+        shape = self._sum(logits.name, logits.terms)
+        check(prod(shape) == len(logits.bias), f"logits have the shape {shape}")
+
+    def _sum(self, name: str, terms: tuple[Term, ...]) -> Shape:
+        """Check a sum, keep its shape and bounds, and return the shape."""
+        check(isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME, "a layer has no proper name")
+        check(name not in self.values and name not in self.sums, "two layers have this name")
+        shapes, bound = [], np.zeros(terms[0].channels)
+        for term in terms:
+            check(term.source in self.values, f"its source {term.source!r} is no earlier layer")
+            source = self.values[term.source]
+            shapes.append(term.output(source.shape))
+            check(shapes[-1] == shapes[0], f"what it adds up has the shapes {shapes[0]} and {shapes[-1]}")
+            bound = bound + term.bound(source.shape, source.largest)
+        check(float(bound.max()) <= LARGEST_SUM, f"its sums reach {bound.max():.4g}, over 31 bits")
+        self.sums[name] = shapes[0]
+        self.bounds[name] = bound.astype(np.int64)
+        return shapes[0]
+
+    def layer(self, name: str) -> Layer:
+        """The hidden layer of that name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self._by_name[name]
+
+    @property
+    def sums_made(self) -> tuple[Layer | Logits, ...]:
+        """Everything that adds up: the hidden layers, and the logits where there are some."""
+        return self.layers if self.logits is None else (*self.layers, self.logits)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Layer]:
+        return {layer.name: layer for layer in self.layers}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over everything that decides bits: weights, thresholds, structure, preprocessing. 64 hex digits.
+
+        Names of classes have no part in it.
+        """
+        from firebit.engine.record import structure, tensors
+
+        digest = hashlib.sha256(json.dumps(structure(self), sort_keys=True, separators=(",", ":")).encode())
+        for name, array in sorted(tensors(self).items()):
+            digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    def save(self, path: str | Path) -> None:
+        """Write the plan as one file, atomically.
+
+        Raises:
+            UsageError: the folder cannot be written.
+            FirebitError: the disk is full; an old file is untouched.
+        """
+        from firebit.engine.record import save
+
+        save(self, Path(path))
+
+
+def pooled_term(layer: Layer) -> Term | None:
+    """The one term of a layer whose sums are pooled; None where no term is, or several are."""
+    pooled = [term for term in layer.terms if term.pool is not None]
+    return pooled[0] if len(pooled) == 1 else None
+
+
+def with_name(name: object, action: Callable[[], object]) -> None:
+    """Run a check of a layer and name the layer in what it refuses."""
+    try:
+        action()
+    except ModelFileError as error:
+        place = f"layer {str(name)[:_LONGEST_NAME]!r}: "
+        before, text = error.problem.split(": ", 1)
+        raise ModelFileError(f"{before}: {place}{text}", error.remedy) from error

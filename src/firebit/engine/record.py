@@ -1,0 +1,224 @@
+"""A plan as a file: tensors, a JSON record and a digest, in one safetensors file."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firebit.engine.check import check, is_count
+from firebit.engine.plan import Input, Layer, Logits, Plan, Term
+from firebit.engine.pool import Pool
+from firebit.errors import ModelFileError
+from firebit.files import load_tensors, save_tensors
+
+SCHEMA = 1
+"""The version that is written. It rises with every change that an older reader would misread."""
+
+Tensors = dict[str, NDArray[Any]]
+
+
+def save(plan: Plan, path: Path) -> None:
+    """Write a plan; see :meth:`firebit.engine.plan.Plan.save`."""
+    from firebit import __version__
+
+    record = {
+        "kind": "plan",
+        "schema": SCHEMA,
+        "firebit": __version__,
+        "fingerprint": plan.fingerprint,
+        "classes": list(plan.classes),
+        **structure(plan),
+    }
+    save_tensors(path, tensors(plan), record)
+
+
+def load(path: str | Path) -> Plan:
+    """Read a plan of this schema or an older one.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, no plan, of a newer schema, or not valid.
+    """
+    path = Path(path)
+    arrays, record = load_tensors(path)
+    if not isinstance(record, dict) or record.get("kind") != "plan":
+        raise ModelFileError(
+            f"{path} is no compiled network.", "Give a .firebit file; firebit compile RUN makes one of a run."
+        )
+    try:
+        return _reader(record.get("schema"))(record, arrays)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error.problem}", error.remedy) from error
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise ModelFileError(
+            f"{path} does not describe a network: {reason}.", "Restore it from a copy, or compile the network again."
+        ) from error
+
+
+def structure(plan: Plan) -> dict[str, Any]:
+    """Everything but the tensors and the names of classes, as JSON-able values."""
+    logits = plan.logits
+    return {
+        "precision": plan.precision,
+        "input": {"shape": list(plan.input.shape), "pad": list(plan.input.pad)},
+        "layers": [
+            {"name": layer.name, "terms": _terms(layer.terms), "post": _pool(layer.post)} for layer in plan.layers
+        ],
+        "logits": logits and {"name": logits.name, "terms": _terms(logits.terms), "scale": logits.scale},
+    }
+
+
+def tensors(plan: Plan) -> Tensors:
+    """The tensors of a plan by the names they have in the file. Weights that are all −1 or +1 take one bit each."""
+    found: Tensors = {}
+    for layer in plan.sums_made:
+        for index, term in enumerate(layer.terms):
+            found[f"{layer.name}.weights.{index}"] = _packed(term.weights) if _is_sign(term) else term.weights
+        if isinstance(layer, Layer):
+            found |= {f"{layer.name}.threshold": layer.threshold, f"{layer.name}.direction": layer.direction}
+        else:
+            found[f"{layer.name}.bias"] = layer.bias
+    return found
+
+
+def _is_sign(term: Term) -> bool:
+    return not term.is_shortcut and bool((np.abs(term.weights) == 1).all())
+
+
+def _packed(weights: NDArray[Any]) -> NDArray[np.uint8]:
+    return np.packbits(weights.ravel() > 0, bitorder="little")
+
+
+def _terms(terms: tuple[Term, ...]) -> list[dict[str, Any]]:
+    return [_term(term) for term in terms]
+
+
+def _term(term: Term) -> dict[str, Any]:
+    found: dict[str, Any] = {"source": term.source}
+    if _is_sign(term):
+        found["signs"] = list(term.weights.shape)
+    if term.is_convolution:
+        found |= {"stride": list(term.stride), "padding": list(term.padding), "dilation": list(term.dilation)}
+        found["groups"] = term.groups
+    return found | {"pool": _pool(term.pool)}
+
+
+def _pool(pool: Pool | None) -> dict[str, Any] | None:
+    if pool is None:
+        return None
+    sizes = {name: list(getattr(pool, name)) for name in ("kernel", "stride", "padding")}
+    return {"kind": pool.kind, **sizes, "ceil": pool.ceil, "count_padding": pool.count_padding}
+
+
+def _reader(schema: object) -> Callable[[dict[str, Any], Tensors], Plan]:
+    """The reader of a schema. Readers of old schemas stay; a change of schema adds one."""
+    readers = {1: _read_1}
+    check(type(schema) is int and schema > 0, f"its schema is {schema!r}")
+    assert isinstance(schema, int)
+    if schema not in readers:
+        raise ModelFileError(
+            f"The plan has schema {schema}; this version of Firebit reads up to {SCHEMA}.",
+            "Update Firebit: pip install --upgrade firebit.",
+        )
+    return readers[schema]
+
+
+def _read_1(record: dict[str, Any], arrays: Tensors) -> Plan:
+    _keys(record, {"kind", "schema", "firebit", "fingerprint", "classes", "precision", "input", "layers", "logits"})
+    unread = dict(arrays)
+    layers, logits = _list(record["layers"]), record["logits"]
+    plan = Plan(
+        input=_read_input(record["input"]),
+        layers=tuple(_read_layer(entry, unread) for entry in layers),
+        logits=None if logits is None else _read_logits(logits, unread),
+        classes=tuple(_list(record["classes"])),
+        precision=record["precision"],
+    )
+    check(not unread, f"it holds tensors that nothing reads: {', '.join(sorted(unread))[:200]}")
+    check(record["fingerprint"] == plan.fingerprint, "its fingerprint is that of another network")
+    return plan
+
+
+def _read_input(entry: Any) -> Input:
+    _keys(entry, {"shape", "pad"})
+    return Input(tuple(_list(entry["shape"])), tuple(_list(entry["pad"])))
+
+
+def _read_layer(entry: Any, arrays: Tensors) -> Layer:
+    _keys(entry, {"name", "terms", "post"})
+    name = _name(entry)
+    return Layer(
+        name=name,
+        terms=_read_terms(entry, arrays),
+        threshold=_take(arrays, f"{name}.threshold"),
+        direction=_take(arrays, f"{name}.direction"),
+        post=_read_pool(entry["post"]),
+    )
+
+
+def _read_logits(entry: Any, arrays: Tensors) -> Logits:
+    _keys(entry, {"name", "terms", "scale"})
+    name = _name(entry)
+    return Logits(name, _read_terms(entry, arrays), entry["scale"], _take(arrays, f"{name}.bias"))
+
+
+def _read_terms(entry: Mapping[str, Any], arrays: Tensors) -> tuple[Term, ...]:
+    names = (f"{entry['name']}.weights.{index}" for index in range(len(_list(entry["terms"]))))
+    return tuple(_read_term(term, _take(arrays, name)) for term, name in zip(entry["terms"], names, strict=True))
+
+
+def _read_term(entry: Any, weights: NDArray[Any]) -> Term:
+    geometry = ("stride", "padding", "dilation")
+    _keys(entry, {"source", "pool"}, {*geometry, "groups", "signs"})
+    check(isinstance(entry["source"], str), "a source has no name")
+    if "signs" in entry:
+        weights = _unpacked(weights, tuple(_list(entry["signs"])))
+    sizes: dict[str, Any] = {key: tuple(_list(entry[key])) for key in geometry if key in entry}
+    if "groups" in entry:
+        sizes["groups"] = entry["groups"]
+    return Term(entry["source"], weights, pool=_read_pool(entry["pool"]), **sizes)
+
+
+def _unpacked(packed: NDArray[Any], shape: tuple[Any, ...]) -> NDArray[np.int16]:
+    check(len(shape) in (2, 4) and all(is_count(n, 1) for n in shape), f"signs have the shape {shape}")
+    count = 1
+    for side in shape:
+        count *= side
+    check(packed.dtype == np.uint8 and packed.shape == (-(-count // 8),), f"signs of {shape} are {packed.shape}")
+    bits = np.unpackbits(packed, bitorder="little")
+    check(not bits[count:].any(), "signs are followed by bits that are not 0")
+    return np.where(bits[:count].view(bool), np.int16(1), np.int16(-1)).reshape(shape)
+
+
+def _read_pool(entry: Any) -> Pool | None:
+    if entry is None:
+        return None
+    _keys(entry, {"kind", "kernel", "stride", "padding", "ceil", "count_padding"})
+    kernel, stride, padding = (tuple(_list(entry[key])) for key in ("kernel", "stride", "padding"))
+    return Pool(entry["kind"], kernel, stride, padding, entry["ceil"], entry["count_padding"])
+
+
+def _keys(entry: Any, needed: set[str], allowed: set[str] | None = None) -> None:
+    check(isinstance(entry, dict), f"{str(entry)[:50]!r} stands where a table should")
+    missing, unknown = needed - set(entry), set(entry) - needed - (allowed or set())
+    check(not missing, f"{', '.join(sorted(missing))} is missing")
+    check(not unknown, f"{', '.join(sorted(unknown))[:200]} is not known")
+
+
+def _list(value: Any) -> list[Any]:
+    check(isinstance(value, list), f"{str(value)[:50]!r} stands where a list should")
+    found: list[Any] = value
+    return found
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    check(isinstance(entry["name"], str), "a layer has no name")
+    name: str = entry["name"]
+    return name
+
+
+def _take(arrays: Tensors, name: str) -> NDArray[Any]:
+    check(name in arrays, f"the tensor {name[:100]!r} is missing")
+    return arrays.pop(name)
