@@ -304,3 +304,11 @@ def test_what_is_crafted_well_is_read(tmp_path: Path) -> None:
     path = crafted(tmp_path / "a.safetensors", '{"sha256":"' + "0" * 64 + '","a":1}', ONE, struct.pack("<f", 2.5))
     tensors, record = load_tensors(path)
     assert (tensors["x"].tolist(), record) == ([2.5], {"a": 1})
+
+
+@pytest.mark.parametrize("name", ["x" * 1_000_000, "two\nlines", "\x1b[31mred"])
+def test_a_malicious_file_is_refused_in_two_short_lines(tmp_path: Path, name: str) -> None:
+    path = crafted(tmp_path / "a.safetensors", '{"sha256":"' + "0" * 64 + '"}', {"x": {**ONE["x"], "dtype": name}})
+    with pytest.raises(ModelFileError, match="is not a valid tensor file") as caught:
+        load_tensors(path)
+    assert [len(line) < 1000 for line in str(caught.value).splitlines()] == [True, True]

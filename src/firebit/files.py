@@ -21,6 +21,7 @@ from firebit.errors import FirebitError, ModelFileError, UsageError
 _BLANK = "0" * 64
 _MARK = b'\\"sha256\\":\\"'
 _HEADER_LIMIT = 100_000_000
+_LONGEST_REASON = 300
 _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.part")
 
 
@@ -143,8 +144,10 @@ def load_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         del record["sha256"]
         tensors = safetensors.numpy.load(bytes(content))
     except (safetensors.SafetensorError, ValueError, LookupError, TypeError, RecursionError) as error:
+        # The reason may quote the file.
+        reason = " ".join(str(error)[:_LONGEST_REASON].split())
         raise ModelFileError(
-            f"{path} is not a valid tensor file: {error}.", "Restore it from a copy, or make it again."
+            f"{path} is not a valid tensor file: {reason}.", "Restore it from a copy, or make it again."
         ) from error
     return tensors, record
 

@@ -115,11 +115,17 @@ def test_an_empty_class(animals: Path) -> None:
 def test_a_broken_picture_is_named_or_skipped(animals: Path) -> None:
     broken, cut = animals / "train" / "cat" / "3.png", animals / "train" / "dog" / "3.png"
     broken.write_bytes(b"no picture")
-    with pytest.raises(DataError, match=r"train/cat/3\.png"):
+    with pytest.raises(DataError, match=r"train/cat/3\.png") as caught:
         folder.read(animals, "train", "x")
+    assert caught.value.remedy.endswith("on_bad_image='skip'.")
     noise = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
     Image.fromarray(noise).save(cut)
     cut.write_bytes(cut.read_bytes()[:70])  # its header is whole
+    broken.unlink()
+    with pytest.raises(DataError, match=r"train/dog/3\.png") as caught:
+        folder.read(animals, "train", "x")
+    assert caught.value.remedy.endswith("on_bad_image='skip'.")
+    broken.write_bytes(b"no picture")
     data = folder.read(animals, "train", "x", on_bad_image="skip")
     assert data.skipped == ("train/cat/3.png", "train/dog/3.png")
     assert data.images[:, 0, 0, 0].tolist() == [10, 20, 11, 21]

@@ -102,6 +102,48 @@ def test_exif_orientation(tmp_path: Path, suffix: str, orientation: int) -> None
     assert (upright < 128).sum() == 64
 
 
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_orientation_of_pictures_in_memory(orientation: int) -> None:
+    """The same for 16 bits as for 8, and with an orientation that was set in memory; the picture stays as it is."""
+    for kind in (np.uint8, np.uint16):
+        stored = Image.fromarray((GREY.astype(kind) * (257 if kind is np.uint16 else 1)).astype(kind))
+        stored.getexif()[0x0112] = orientation
+        expected = np.rot90(GREY, {3: 2, 6: -1}[orientation])
+        np.testing.assert_array_equal(picture.to_pixels(stored, "it", grey=True)[0], expected)
+        assert stored.size == (6, 4)
+        assert stored.getexif()[0x0112] == orientation
+
+
+def test_a_picture_in_memory_that_cannot_be_decoded() -> None:
+    closed = Image.new("L", (4, 4))
+    closed.close()
+    beyond = Image.fromarray(np.array([[7, 65536]], np.int32))
+    for image, reason in ((closed, "closed"), (beyond, "its pixels reach from 7 to 65536, not 0 … 65535")):
+        with pytest.raises(DataError) as caught:
+            picture.to_pixels(image, "number 3", grey=True)
+        assert caught.value.problem.startswith("number 3 cannot be decoded: ")
+        assert reason in caught.value.problem
+        assert "\n" not in caught.value.problem
+
+
+def test_modes_of_sixteen_bits_in_memory() -> None:
+    values = np.array([[0, 257, 256, 65535]])
+    for kind, mode in ((np.uint16, "I;16"), (np.int32, "I")):
+        image = Image.fromarray(values.astype(kind))
+        assert image.mode == mode
+        assert picture.to_pixels(image, "it", grey=True).tolist() == [[[0, 1, 1, 255]]]
+
+
+def test_oblong_sizes(tmp_path: Path) -> None:
+    """40 × 8 covers 6 × 4 as 20 × 4: of it the middle six columns, which are 12 of the 40."""
+    stripes = np.zeros((8, 40), np.uint8)
+    stripes[:, 8:32] = 200
+    Image.fromarray(stripes).save(tmp_path / "s.png")
+    expected = [[[200] * 6] * 4]
+    assert picture.read_pixels(tmp_path / "s.png", True, (6, 4)).tolist() == expected
+    assert picture.to_pixels(Image.fromarray(stripes), "it", True, (6, 4)).tolist() == expected
+
+
 def test_resizing_keeps_the_middle(tmp_path: Path) -> None:
     # Bicubic weights reach two result pixels far; the band is wider than the cut by more than that.
     stripes = np.zeros((8, 40), np.uint8)
@@ -157,9 +199,12 @@ def test_truncated_pictures(tmp_path: Path, suffix: str) -> None:
         assert caught.value.exit_code == 3
 
 
-def test_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"none\.png"):
-        picture.read_header(tmp_path / "none.png")
+def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
+    for path, reason in ((tmp_path / "none.png", "No such file or directory"), (tmp_path, "Is a directory")):
+        with pytest.raises(DataError) as caught:
+            picture.read_header(path)
+        assert caught.value.problem == f"Cannot read {path}: {reason}."
+        assert caught.value.remedy == "Check the path."
 
 
 @given(

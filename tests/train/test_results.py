@@ -9,9 +9,9 @@ import torch
 from rich.console import Console
 from torch import nn
 
+from firebit.metrics import Metrics
 from firebit.nn.census import Census, LayerCensus
 from firebit.nn.rectifier import BoundedRectifier, Step
-from firebit.train.evaluate import Metrics
 from firebit.train.results import result_row, results_table
 
 METRICS = Metrics(0.5, 0.75, 0.875, 8)

@@ -18,8 +18,8 @@ from firebit.errors import DataError, UsageError
 
 TEST_FRACTION = 0.2
 SPLIT_SEED = 0
-# Formats that are not read are listed too, so that such a picture is refused rather than silently left out.
-_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"))
+SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"))
+"""What pictures end in. Formats that are not read are among them: such a picture is refused, not silently left out."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _listing(folder: Path) -> Listing:
     files: list[Path] = []
     labels: list[int] = []
     for label, path in enumerate(classes):
-        pictures = [file for file in _entries(path) if file.suffix.lower() in _SUFFIXES and file.is_file()]
+        pictures = [file for file in _entries(path) if file.suffix.lower() in SUFFIXES and file.is_file()]
         if not pictures:
             raise DataError(f"{path} holds no pictures.", "Put PNG or JPEG pictures there, or remove the folder.")
         files += pictures
@@ -123,10 +123,15 @@ def _survey(files: Iterable[Path], skip: bool) -> dict[Path, Header]:
     for file in files:
         try:
             headers[file] = read_header(file)
-        except DataError:
+        except DataError as error:
             if not skip:
-                raise
+                raise _skippable(error) from error
     return headers
+
+
+def _skippable(error: DataError) -> DataError:
+    """The same refusal, with the way to go on without the picture."""
+    return DataError(error.problem, f"{error.remedy} Or leave out such pictures with on_bad_image='skip'.")
 
 
 def _check_sizes(headers: dict[Path, Header]) -> None:
@@ -154,9 +159,9 @@ def _decode(
         try:
             images[position] = _pixels(file, headers, images.shape[1:], size)
             good[position] = True
-        except DataError:
+        except DataError as error:
             if not skip:
-                raise
+                raise _skippable(error) from error
     if not good.any():
         raise DataError(f"{folder}: none of {len(good)} pictures can be read.", "Replace the pictures.")
     bad = listing.chosen(~good).files

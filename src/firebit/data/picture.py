@@ -1,4 +1,4 @@
-"""One picture file: its header, its pixels, its size. PNG and JPEG through Pillow, and nothing else."""
+"""One picture: its header, its pixels, its size. Files are PNG or JPEG, read through Pillow, and nothing else."""
 
 import warnings
 from collections.abc import Iterator
@@ -16,6 +16,9 @@ FORMATS = ("PNG", "JPEG")
 MOST_PIXELS = 89_478_485
 _GREY = frozenset(("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"))
 _ORIENTATION = 0x0112
+
+Size = int | tuple[int, int]
+"""Pixels to bring a picture to: the side of a square, or (width, height)."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def read_header(path: Path) -> Header:
         return Header(height if turned else width, width if turned else height, picture.mode in _GREY)
 
 
-def read_pixels(path: Path, grey: bool, size: int | None = None) -> NDArray[np.uint8]:
+def read_pixels(path: Path, grey: bool, size: Size | None = None) -> NDArray[np.uint8]:
     """Decode a picture.
 
     EXIF orientation is applied, transparency is laid over white, 16-bit grey is divided by 257, palettes and CMYK
@@ -54,7 +57,7 @@ def read_pixels(path: Path, grey: bool, size: int | None = None) -> NDArray[np.u
     Args:
         path: a PNG or JPEG file.
         grey: one channel (L) rather than three (RGB).
-        size: bring it to size × size (:func:`fit`); None leaves it as it is.
+        size: bring it to that size (:func:`fit`); None leaves it as it is.
 
     Returns:
         uint8 (1 or 3, H, W).
@@ -63,16 +66,39 @@ def read_pixels(path: Path, grey: bool, size: int | None = None) -> NDArray[np.u
         DataError: the file is broken, no PNG or JPEG picture, or has more than `MOST_PIXELS` pixels.
     """
     with _opened(path) as picture:
-        upright = ImageOps.exif_transpose(_eight_bits(picture))
-        flat = _opaque(upright).convert("L" if grey else "RGB")
-        return _channels_first(fit(flat, size) if size else flat)
+        return _pixels(picture, grey, size)
 
 
-def fit(picture: Image.Image, size: int) -> Image.Image:
-    """Resize (bicubic) so that the shorter side is `size`, then cut out the middle size × size."""
-    if picture.size == (size, size):
+def to_pixels(picture: Image.Image, name: str, grey: bool, size: Size | None = None) -> NDArray[np.uint8]:
+    """The pixels of a picture in memory: the same as :func:`read_pixels` gives of its file.
+
+    Args:
+        picture: of any format and mode of integers; left as it is. Modes I and I;16 hold 16 bits, 0 … 65535.
+        name: what an error calls it.
+        grey: one channel (L) rather than three (RGB).
+        size: bring it to that size (:func:`fit`); None leaves it as it is.
+
+    Returns:
+        uint8 (1 or 3, H, W).
+
+    Raises:
+        DataError: the picture is closed, cannot be decoded, leaves 16 bits, or its mode has no way to grey or RGB.
+    """
+    try:
+        with _quiet():
+            return _pixels(picture, grey, size)
+    except Exception as error:  # decoders fail on a broken picture in many ways
+        raise DataError(
+            f"{name} cannot be decoded: {_reason(error)}.", "Give a whole picture that is open, in mode L or RGB."
+        ) from error
+
+
+def fit(picture: Image.Image, size: Size) -> Image.Image:
+    """Resize (bicubic) until the picture just covers `size`, then cut out the middle."""
+    sides = (size, size) if isinstance(size, int) else size
+    if picture.size == sides:
         return picture
-    return ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)
+    return ImageOps.fit(picture, sides, Image.Resampling.BICUBIC)
 
 
 def resized(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -86,29 +112,43 @@ def resized(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return result
 
 
+def _pixels(picture: Image.Image, grey: bool, size: Size | None) -> NDArray[np.uint8]:
+    upright = _eight_bits(ImageOps.exif_transpose(picture))
+    flat = _opaque(upright).convert("L" if grey else "RGB")
+    return _channels_first(fit(flat, size) if size else flat)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     try:
-        with warnings.catch_warnings():
-            # Our own limit below is an error; Pillow's warnings about odd metadata change no pixel.
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=FORMATS) as picture:
-                width, height = picture.size
-                if width * height > MOST_PIXELS:
-                    raise DataError(f"{path} claims {width} × {height} pixels.", f"The limit is {MOST_PIXELS} pixels.")
-                yield picture
+        with _quiet(), Image.open(path, formats=FORMATS) as picture:
+            width, height = picture.size
+            if width * height > MOST_PIXELS:
+                raise DataError(f"{path} claims {width} × {height} pixels.", f"The limit is {MOST_PIXELS} pixels.")
+            yield picture
     except DataError:
         raise
     except Image.DecompressionBombError as error:
         raise DataError(f"{path} claims too many pixels.", f"The limit is {MOST_PIXELS} pixels.") from error
     except Exception as error:  # decoders fail on a broken file in many ways
-        reason = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, OSError) and error.errno is not None:
+            raise DataError(f"Cannot read {path}: {error.strerror}.", "Check the path.") from error
+        reason = _reason(error)
         if str(path) not in reason:
             reason = f"{path}: {reason}"
-        raise DataError(
-            f"Not a whole PNG or JPEG picture: {reason}.",
-            "Replace or remove the file, or leave out such pictures with on_bad_image='skip'.",
-        ) from error
+        raise DataError(f"Not a whole PNG or JPEG picture: {reason}.", "Replace or remove the file.") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # Our own limit is an error; Pillow's warnings about odd metadata change no pixel.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -123,7 +163,9 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
     if not picture.mode.startswith("I"):
         return picture
     # Pillow would clip 16-bit grey at 255 instead of scaling it.
-    values = np.asarray(picture).astype(np.int64).clip(0, 65535)
+    values = np.asarray(picture).astype(np.int64)
+    if values.size and (values.min() < 0 or values.max() > 65535):
+        raise ValueError(f"its pixels reach from {values.min()} to {values.max()}, not 0 … 65535")
     scaled = Image.fromarray(((values + 128) // 257).astype(np.uint8))
     scaled.info = dict(picture.info)
     scaled.info.pop("transparency", None)

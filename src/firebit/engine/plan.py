@@ -17,19 +17,34 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from math import isfinite, prod
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from firebit.engine.check import LARGEST_SUM, LONGEST_SIDE, MOST_CELLS, check, is_count
+from firebit.engine.check import (
+    LARGEST_SUM,
+    LONGEST_NAME,
+    LONGEST_SIDE,
+    MOST_CELLS,
+    MOST_COLUMNS,
+    MOST_GROUPS,
+    MOST_LAYERS,
+    MOST_TERMS,
+    MOST_VALUES,
+    MOST_WORK,
+    check,
+    is_count,
+    is_name,
+)
 from firebit.engine.pool import Pool
 from firebit.errors import ModelFileError
 
 INPUT = "input"
 PRECISIONS = ("exact",)
-_LONGEST_NAME = 500
 
 Shape = tuple[int, ...]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +83,7 @@ class Term:
             check(good, f"a convolution has the sizes {sizes}")
         plain = (self.stride, self.padding, self.dilation, self.groups) == ((1, 1), (0, 0, 0, 0), (1, 1), 1)
         check(plain or self.is_convolution, "only a convolution has a stride, padding, dilation or groups")
+        check(self.groups <= MOST_GROUPS, f"a convolution has {self.groups} groups, too many")
         check(self.pool is None or self.pool.kind in ("max", "sum"), "sums are pooled by max or sum")
 
     @property
@@ -79,6 +95,11 @@ class Term:
     def is_shortcut(self) -> bool:
         """Whether the weights are a coefficient per channel."""
         return self.weights.ndim == 1
+
+    @cached_property
+    def is_sign(self) -> bool:
+        """Whether all weights, of no shortcut, are −1 or +1: a file stores a bit of each."""
+        return not self.is_shortcut and bool((np.abs(self.weights) == 1).all())
 
     @property
     def channels(self) -> int:
@@ -107,16 +128,20 @@ class Term:
         reach = [d * (k - 1) + 1 for k, d in zip(kernel, self.dilation, strict=True)]
         down, across = ((side - r) // step + 1 for side, r, step in zip(sides, reach, self.stride, strict=True))
         check(all(r <= side for r, side in zip(reach, sides, strict=True)), f"a kernel {kernel} meets a map of {sides}")
+        columns = down * across * inputs * prod(kernel)
+        check(columns <= MOST_COLUMNS, f"{down}×{across} placements of {inputs} kernels {kernel} are too many")
         return down, across
 
     def output(self, source: Shape) -> Shape:
         """Shape of what the term adds."""
         sums = self.sums(source)
         check(prod(sums) <= MOST_CELLS, f"{sums} sums are too many")
-        if self.pool is None:
-            return sums
-        check(len(sums) == 3, f"sums of shape {sums} have no height and width to pool")
-        return (sums[0], *self.pool.output(*sums[1:]))
+        return sums if self.pool is None else self.pool.shape(sums)
+
+    def work(self, source: Shape) -> int:
+        """Its multiply-accumulates, and the cells under the windows of its pooling, per picture."""
+        per_sum = self.weights.size // self.channels
+        return prod(self.sums(source)) * per_sum + _pooled_cells(self.pool, self.output(source))
 
     def bound(self, source: Shape, largest: int) -> NDArray[np.float64]:
         """The largest size of its sums per channel, float64 (O,), pooling included, of values up to `largest`."""
@@ -151,7 +176,7 @@ class Layer:
         with_name(self.name, self._check)
 
     def _check(self) -> None:
-        check(0 < len(self.terms) <= 1000, "there is nothing to add up")
+        _check_terms(self.terms)
         channels = self.terms[0].channels
         check(self.threshold.ndim == 2 and len(self.threshold) > 0, "thresholds are no matrix")
         check(self.threshold.dtype == np.int32, f"thresholds are {self.threshold.dtype}")
@@ -186,7 +211,7 @@ class Logits:
         with_name(self.name, self._check)
 
     def _check(self) -> None:
-        check(0 < len(self.terms) <= 1000, "there is nothing to add up")
+        _check_terms(self.terms)
         check(type(self.scale) is float and isfinite(self.scale) and self.scale > 0, f"the scale is {self.scale!r}")
         check(self.bias.dtype == np.float64 and self.bias.ndim == 1, "the bias is no vector of float64")
         check(bool(np.isfinite(self.bias).all()), "a bias is not finite")
@@ -253,6 +278,7 @@ class Plan:
     def __post_init__(self) -> None:
         check(self.precision in PRECISIONS, f"the precision is {self.precision!r}")
         check(len(self.layers) > 0, "there is no layer with bits")
+        check(len(self.layers) <= MOST_LAYERS, f"{len(self.layers)} layers are too many")
         object.__setattr__(self, "values", {INPUT: Value(self.input.shape, 255)})
         object.__setattr__(self, "sums", {})
         object.__setattr__(self, "bounds", {})
@@ -262,24 +288,30 @@ class Plan:
             logits = self.logits
             with_name(logits.name, partial(self._close, logits))
         self._check_classes()
+        self._check_size()
+
+    def _check_size(self) -> None:
+        held = sum(prod(value.shape) for value in self.values.values())
+        check(held <= MOST_VALUES, f"its layers have {held:,} values together, too many")
+        done = sum(term.work(self.values[term.source].shape) for made in self.sums_made for term in made.terms)
+        done += sum(_pooled_cells(layer.post, self.values[layer.name].shape) for layer in self.layers)
+        check(done <= MOST_WORK, f"a picture takes {done:.4g} multiply-accumulates, too many")
 
     def _check_classes(self) -> None:
-        check(all(isinstance(name, str) and len(name) <= _LONGEST_NAME for name in self.classes), "a class has no name")
+        check(all(is_name(name) for name in self.classes), "a class has no proper name")
         check(len(set(self.classes)) == len(self.classes), "two classes have one name")
         count = 0 if self.logits is None else len(self.logits.bias)
         check(len(self.classes) in (0, count), f"{len(self.classes)} classes have {count} logits")
 
     def _add(self, layer: Layer) -> None:
         shape = self._sum(layer.name, layer.terms)
-        check(prod(shape) <= MOST_CELLS, f"{shape} units are too many")
         kinds = self._window_classes(layer)
         check(len(layer.threshold) in (1, kinds), f"{len(layer.threshold)} rows of thresholds for {kinds} of windows")
         far = np.abs(layer.threshold.astype(np.int64)) > self.bounds[layer.name] + 1
         check(not far.any(), "a threshold is out of the range of its sums")
         value = Value(shape, 1)
         if layer.post is not None:
-            check(len(shape) == 3, f"units of shape {shape} have no height and width to pool")
-            value = Value((shape[0], *layer.post.output(*shape[1:])), layer.post.most(*shape[1:]))
+            value = Value(layer.post.shape(shape), layer.post.most(*shape[1:]))
         self.values[layer.name] = value
 
     def _window_classes(self, layer: Layer) -> int:
@@ -291,17 +323,22 @@ class Plan:
     def _close(self, logits: Logits) -> None:
         shape = self._sum(logits.name, logits.terms)
         check(prod(shape) == len(logits.bias), f"logits have the shape {shape}")
+        reach = logits.scale * float(self.bounds[logits.name].max()) + float(np.abs(logits.bias).max())
+        # Twice, for the difference of two logits.
+        check(isfinite(2 * reach), f"its logits reach {reach:.4g}, over 64-bit floating point")
 
     def _sum(self, name: str, terms: tuple[Term, ...]) -> Shape:
         """Check a sum, keep its shape and bounds, and return the shape."""
-        check(isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME, "a layer has no proper name")
+        check(is_name(name), "it has no proper name")
         check(name not in self.values and name not in self.sums, "two layers have this name")
-        shapes, bound = [], np.zeros(terms[0].channels)
+        shapes, bound, cells = [], np.zeros(terms[0].channels), 0
         for term in terms:
-            check(term.source in self.values, f"its source {term.source!r} is no earlier layer")
+            check(term.source in self.values, f"its source {str(term.source)[:LONGEST_NAME]!r} is no earlier layer")
             source = self.values[term.source]
             shapes.append(term.output(source.shape))
             check(shapes[-1] == shapes[0], f"what it adds up has the shapes {shapes[0]} and {shapes[-1]}")
+            cells += prod(term.sums(source.shape))
+            check(cells <= MOST_CELLS, f"its {len(terms)} terms have too many sums")
             bound = bound + term.bound(source.shape, source.largest)
         check(float(bound.max()) <= LARGEST_SUM, f"its sums reach {bound.max():.4g}, over 31 bits")
         self.sums[name] = shapes[0]
@@ -357,11 +394,20 @@ def pooled_term(layer: Layer) -> Term | None:
     return pooled[0] if len(pooled) == 1 else None
 
 
-def with_name(name: object, action: Callable[[], object]) -> None:
-    """Run a check of a layer and name the layer in what it refuses."""
+def _check_terms(terms: tuple[Term, ...]) -> None:
+    check(0 < len(terms) <= MOST_TERMS, f"it adds up {len(terms)} terms")
+
+
+def _pooled_cells(pool: Pool | None, output: Shape) -> int:
+    """Cells under all windows of a pooling that gives maps (C, H', W')."""
+    return 0 if pool is None else prod(output) * prod(pool.kernel)
+
+
+def with_name(name: object, action: Callable[[], Result]) -> Result:
+    """Do something with a layer, and name the layer in what is refused."""
     try:
-        action()
+        return action()
     except ModelFileError as error:
-        place = f"layer {str(name)[:_LONGEST_NAME]!r}: "
+        place = f"layer {str(name)[:LONGEST_NAME]!r}: "
         before, text = error.problem.split(": ", 1)
         raise ModelFileError(f"{before}: {place}{text}", error.remedy) from error

@@ -1,14 +1,15 @@
 """A plan as a file: tensors, a JSON record and a digest, in one safetensors file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from firebit.engine.check import check, is_count
-from firebit.engine.plan import Input, Layer, Logits, Plan, Term
+from firebit.engine.check import MOST_LAYERS, MOST_TERMS, check, is_count, is_name, one_line
+from firebit.engine.plan import Input, Layer, Logits, Plan, Term, with_name
 from firebit.engine.pool import Pool
 from firebit.errors import ModelFileError
 from firebit.files import load_tensors, save_tensors
@@ -34,11 +35,35 @@ def save(plan: Plan, path: Path) -> None:
     save_tensors(path, tensors(plan), record)
 
 
+@dataclass(frozen=True, eq=False)
+class PlanFile:
+    """What a file of a plan says.
+
+    Attributes:
+        plan: the network.
+        schema: version of the file's schema, 1 … :data:`SCHEMA`.
+        firebit: version of Firebit that wrote it.
+    """
+
+    plan: Plan
+    schema: int
+    firebit: str
+
+
 def load(path: str | Path) -> Plan:
     """Read a plan of this schema or an older one.
 
     Raises:
         ModelFileError: the file is missing, damaged, no plan, of a newer schema, or not valid.
+    """
+    return read(path).plan
+
+
+def read(path: str | Path) -> PlanFile:
+    """Read a plan as :func:`load` does, with what its file says beside it.
+
+    Raises:
+        ModelFileError: as :func:`load`.
     """
     path = Path(path)
     arrays, record = load_tensors(path)
@@ -47,14 +72,25 @@ def load(path: str | Path) -> Plan:
             f"{path} is no compiled network.", "Give a .firebit file; firebit compile RUN makes one of a run."
         )
     try:
-        return _reader(record.get("schema"))(record, arrays)
+        schema = _schema(record)
+        return PlanFile(_READERS[schema](record, arrays), schema, _version(record))
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error.problem}", error.remedy) from error
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        reason = one_line(f"{type(error).__name__}: {error}")
         raise ModelFileError(
             f"{path} does not describe a network: {reason}.", "Restore it from a copy, or compile the network again."
         ) from error
+
+
+def is_plan(path: str | Path) -> bool:
+    """Whether a Firebit tensor file holds a plan, of whatever schema; its content decides, not its name.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, or no Firebit tensor file.
+    """
+    record: object = load_tensors(Path(path))[1]
+    return isinstance(record, dict) and record.get("kind") == "plan"
 
 
 def structure(plan: Plan) -> dict[str, Any]:
@@ -75,16 +111,12 @@ def tensors(plan: Plan) -> Tensors:
     found: Tensors = {}
     for layer in plan.sums_made:
         for index, term in enumerate(layer.terms):
-            found[f"{layer.name}.weights.{index}"] = _packed(term.weights) if _is_sign(term) else term.weights
+            found[f"{layer.name}.weights.{index}"] = _packed(term.weights) if term.is_sign else term.weights
         if isinstance(layer, Layer):
             found |= {f"{layer.name}.threshold": layer.threshold, f"{layer.name}.direction": layer.direction}
         else:
             found[f"{layer.name}.bias"] = layer.bias
     return found
-
-
-def _is_sign(term: Term) -> bool:
-    return not term.is_shortcut and bool((np.abs(term.weights) == 1).all())
 
 
 def _packed(weights: NDArray[Any]) -> NDArray[np.uint8]:
@@ -97,7 +129,7 @@ def _terms(terms: tuple[Term, ...]) -> list[dict[str, Any]]:
 
 def _term(term: Term) -> dict[str, Any]:
     found: dict[str, Any] = {"source": term.source}
-    if _is_sign(term):
+    if term.is_sign:
         found["signs"] = list(term.weights.shape)
     if term.is_convolution:
         found |= {"stride": list(term.stride), "padding": list(term.padding), "dilation": list(term.dilation)}
@@ -112,23 +144,30 @@ def _pool(pool: Pool | None) -> dict[str, Any] | None:
     return {"kind": pool.kind, **sizes, "ceil": pool.ceil, "count_padding": pool.count_padding}
 
 
-def _reader(schema: object) -> Callable[[dict[str, Any], Tensors], Plan]:
-    """The reader of a schema. Readers of old schemas stay; a change of schema adds one."""
-    readers = {1: _read_1}
+def _schema(record: Mapping[str, Any]) -> int:
+    schema = record.get("schema")
     check(type(schema) is int and schema > 0, f"its schema is {schema!r}")
     assert isinstance(schema, int)
-    if schema not in readers:
+    if schema > SCHEMA:
         raise ModelFileError(
-            f"The plan has schema {schema}; this version of Firebit reads up to {SCHEMA}.",
+            one_line(f"The plan has schema {schema}; this version of Firebit reads up to {SCHEMA}."),
             "Update Firebit: pip install --upgrade firebit.",
         )
-    return readers[schema]
+    return schema
+
+
+def _version(record: Mapping[str, Any]) -> str:
+    version = record["firebit"]
+    check(is_name(version), "it does not say which Firebit wrote it")
+    assert isinstance(version, str)
+    return version
 
 
 def _read_1(record: dict[str, Any], arrays: Tensors) -> Plan:
     _keys(record, {"kind", "schema", "firebit", "fingerprint", "classes", "precision", "input", "layers", "logits"})
     unread = dict(arrays)
     layers, logits = _list(record["layers"]), record["logits"]
+    check(len(layers) <= MOST_LAYERS, f"{len(layers)} layers are too many")
     plan = Plan(
         input=_read_input(record["input"]),
         layers=tuple(_read_layer(entry, unread) for entry in layers),
@@ -136,7 +175,7 @@ def _read_1(record: dict[str, Any], arrays: Tensors) -> Plan:
         classes=tuple(_list(record["classes"])),
         precision=record["precision"],
     )
-    check(not unread, f"it holds tensors that nothing reads: {', '.join(sorted(unread))[:200]}")
+    check(not unread, f"it holds tensors that nothing reads: {_quoted(unread)}")
     check(record["fingerprint"] == plan.fingerprint, "its fingerprint is that of another network")
     return plan
 
@@ -149,29 +188,27 @@ def _read_input(entry: Any) -> Input:
 def _read_layer(entry: Any, arrays: Tensors) -> Layer:
     _keys(entry, {"name", "terms", "post"})
     name = _name(entry)
-    return Layer(
-        name=name,
-        terms=_read_terms(entry, arrays),
-        threshold=_take(arrays, f"{name}.threshold"),
-        direction=_take(arrays, f"{name}.direction"),
-        post=_read_pool(entry["post"]),
-    )
+    terms, post = with_name(name, lambda: (_read_terms(entry, arrays), _read_pool(entry["post"])))
+    return Layer(name, terms, _take(arrays, f"{name}.threshold"), _take(arrays, f"{name}.direction"), post)
 
 
 def _read_logits(entry: Any, arrays: Tensors) -> Logits:
     _keys(entry, {"name", "terms", "scale"})
     name = _name(entry)
-    return Logits(name, _read_terms(entry, arrays), entry["scale"], _take(arrays, f"{name}.bias"))
+    terms = with_name(name, lambda: _read_terms(entry, arrays))
+    return Logits(name, terms, entry["scale"], _take(arrays, f"{name}.bias"))
 
 
 def _read_terms(entry: Mapping[str, Any], arrays: Tensors) -> tuple[Term, ...]:
-    names = (f"{entry['name']}.weights.{index}" for index in range(len(_list(entry["terms"]))))
-    return tuple(_read_term(term, _take(arrays, name)) for term, name in zip(entry["terms"], names, strict=True))
+    terms = _list(entry["terms"])
+    check(len(terms) <= MOST_TERMS, f"it adds up {len(terms)} terms")
+    names = [f"{entry['name']}.weights.{index}" for index in range(len(terms))]
+    return tuple(_read_term(term, _take(arrays, name)) for term, name in zip(terms, names, strict=True))
 
 
 def _read_term(entry: Any, weights: NDArray[Any]) -> Term:
     geometry = ("stride", "padding", "dilation")
-    _keys(entry, {"source", "pool"}, {*geometry, "groups", "signs"})
+    _keys(entry, {"source", "pool"}, frozenset((*geometry, "groups", "signs")))
     check(isinstance(entry["source"], str), "a source has no name")
     if "signs" in entry:
         weights = _unpacked(weights, tuple(_list(entry["signs"])))
@@ -200,25 +237,38 @@ def _read_pool(entry: Any) -> Pool | None:
     return Pool(entry["kind"], kernel, stride, padding, entry["ceil"], entry["count_padding"])
 
 
-def _keys(entry: Any, needed: set[str], allowed: set[str] | None = None) -> None:
-    check(isinstance(entry, dict), f"{str(entry)[:50]!r} stands where a table should")
-    missing, unknown = needed - set(entry), set(entry) - needed - (allowed or set())
-    check(not missing, f"{', '.join(sorted(missing))} is missing")
-    check(not unknown, f"{', '.join(sorted(unknown))[:200]} is not known")
+def _keys(entry: Any, needed: set[str], allowed: frozenset[str] = frozenset()) -> None:
+    check(isinstance(entry, dict), f"{_start(entry)} stands where a table should")
+    missing, unknown = needed - set(entry), set(entry) - needed - allowed
+    check(not missing, f"{_quoted(missing)} is missing")
+    check(not unknown, f"{_quoted(unknown)} is not known")
 
 
 def _list(value: Any) -> list[Any]:
-    check(isinstance(value, list), f"{str(value)[:50]!r} stands where a list should")
+    check(isinstance(value, list), f"{_start(value)} stands where a list should")
     found: list[Any] = value
     return found
 
 
 def _name(entry: Mapping[str, Any]) -> str:
-    check(isinstance(entry["name"], str), "a layer has no name")
-    name: str = entry["name"]
+    name = entry["name"]
+    check(is_name(name), f"a layer has the name {_start(name)}")
+    assert isinstance(name, str)
     return name
 
 
 def _take(arrays: Tensors, name: str) -> NDArray[Any]:
-    check(name in arrays, f"the tensor {name[:100]!r} is missing")
+    check(name in arrays, f"the tensor {name!r} is missing")
     return arrays.pop(name)
+
+
+def _start(value: object) -> str:
+    return repr(value)[:50]
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(sorted(_start(name) for name in names))
+
+
+_READERS: dict[int, Callable[[dict[str, Any], Tensors], Plan]] = {1: _read_1}
+"""A reader for every schema. Those of old schemas stay; a change of schema adds one."""

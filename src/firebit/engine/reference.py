@@ -64,7 +64,8 @@ class _Operands:
             sums = self.sums(layer.name, layer.terms)
             windows = window_map(self.plan, layer)
             bits = fires(sums, layer, windows)
-            self.values[layer.name] = bits if layer.post is None else pooled(bits, layer.post)
+            if layer.name in last_reader:
+                self.values[layer.name] = bits if layer.post is None else pooled(bits, layer.post)
             for source in [name for name in self.values if last_reader.get(name) == layer.name]:
                 del self.values[source]
             yield State(layer, sums, bits, windows)
@@ -77,7 +78,8 @@ class _Operands:
         elif term.is_convolution:
             sums = convolve(values, term, exact, self.plan.input.pad if term.source == INPUT else None)
         else:
-            sums = (values.reshape(len(values), -1).astype(exact) @ term.weights.T.astype(exact)).astype(np.int32)
+            flat = values.reshape(len(values), term.weights.shape[1])
+            sums = (flat.astype(exact) @ term.weights.T.astype(exact)).astype(np.int32)
         return (sums if term.pool is None else pooled(sums, term.pool)).astype(np.int32, copy=False)
 
 
@@ -105,7 +107,7 @@ def logits(plan: Plan, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
     operands = _Operands(plan, {INPUT: pictures})
     for _ in operands.walk():
         pass
-    sums = operands.sums(plan.logits.name, plan.logits.terms).reshape(len(pictures), -1)
+    sums = operands.sums(plan.logits.name, plan.logits.terms).reshape(len(pictures), len(plan.logits.bias))
     return sums * plan.logits.scale + plan.logits.bias
 
 

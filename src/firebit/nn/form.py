@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from firebit.amounts import REAL_BITS
+
 
 class Form(Enum):
     """What a value is made of."""
@@ -19,7 +21,7 @@ class Form(Enum):
     @property
     def bits(self) -> int:
         """Bits per value: a pixel is a uint8, and real values count as float32 whatever their dtype."""
-        return {Form.PIXEL: 8, Form.BIT: 1, Form.REAL: 32}[self]
+        return {Form.PIXEL: 8, Form.BIT: 1, Form.REAL: REAL_BITS}[self]
 
 
 @dataclass(frozen=True)

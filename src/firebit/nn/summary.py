@@ -1,23 +1,18 @@
 """What a network costs, layer by layer: bits, memory, and multiply-accumulates by what is multiplied."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from io import StringIO
 from math import prod
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
+from firebit import amounts
+from firebit.amounts import REAL_BITS, change, in_bytes, size
 from firebit.errors import FirebitError, UsageError
 from firebit.nn.census import device_of
 from firebit.nn.flow import Operation, follow
-from firebit.nn.form import Form
-
-_REAL = Form.REAL.bits
-_WIDTH = 130
 
 
 @dataclass(frozen=True)
@@ -57,12 +52,12 @@ class LayerSummary:
     @property
     def activation_bytes(self) -> int:
         """Bytes of the output per picture now."""
-        return _bytes(self.units * self.bits)
+        return in_bytes(self.units * self.bits)
 
     @property
     def hardened_bytes(self) -> int:
         """Bytes of the output per picture once every rectifier is a step."""
-        return _bytes(self.units * self.hardened_bits)
+        return in_bytes(self.units * self.hardened_bits)
 
 
 @dataclass(frozen=True)
@@ -108,7 +103,7 @@ class Summary:
     @property
     def relu_bytes(self) -> int:
         """Bytes of the hidden activations of a network of the same shapes whose activations are ReLUs (32 bits)."""
-        return _bytes(self.hidden_units * _REAL)
+        return in_bytes(self.hidden_units * REAL_BITS)
 
     @property
     def peak_bytes(self) -> int:
@@ -138,17 +133,17 @@ class Summary:
     @property
     def float_weight_bytes(self) -> int:
         """Bytes of all parameters at 32 bits."""
-        return _bytes(self.parameters * _REAL)
+        return in_bytes(self.parameters * REAL_BITS)
 
     @property
     def macs(self) -> dict[str, int]:
         """Multiply-accumulates of all layers by kind."""
-        return _total(layer.macs for layer in self.layers)
+        return amounts.total(layer.macs for layer in self.layers)
 
     @property
     def hardened_macs(self) -> dict[str, int]:
         """The same once every rectifier is a step."""
-        return _total(layer.hardened_macs for layer in self.layers)
+        return amounts.total(layer.hardened_macs for layer in self.layers)
 
     def to_dict(self) -> dict[str, Any]:
         """All figures, per layer and in total, as JSON-able values."""
@@ -171,25 +166,22 @@ class Summary:
         for layer in self.layers:
             table.add_row(*_cells(layer))
         table.add_section()
-        kept = _change(_size(self.activation_bytes), _size(self.hardened_bytes))
-        macs = _change(_mac_text(self.macs, "\n"), _mac_text(self.hardened_macs, "\n"), " →\n")
-        table.add_row("all", "", "", "", f"{self.parameters:,}", _size(self.weight_bytes), kept, macs)
+        kept = change(size(self.activation_bytes), size(self.hardened_bytes))
+        macs = change(amounts.macs(self.macs, "\n"), amounts.macs(self.hardened_macs, "\n"), " →\n")
+        table.add_row("all", "", "", "", f"{self.parameters:,}", size(self.weight_bytes), kept, macs)
         return table
 
     def _caption(self) -> str:
-        peak = _change(_size(self.peak_bytes), _size(self.hardened_peak_bytes))
+        peak = change(size(self.peak_bytes), size(self.hardened_peak_bytes))
         saved = f"{self.activation_saving:.1f} times what the hardened network keeps"
         return (
             f"kept: bytes per picture that a later layer reads; the largest layer: {peak}\n"
-            f"the same network with ReLUs keeps {_size(self.relu_bytes)}, {saved}; "
-            f"its weights take {_size(self.float_weight_bytes)}"
+            f"the same network with ReLUs keeps {size(self.relu_bytes)}, {saved}; "
+            f"its weights take {size(self.float_weight_bytes)}"
         )
 
     def __str__(self) -> str:
-        console = Console(file=StringIO(), width=_WIDTH, color_system=None)
-        with console.capture() as text:
-            console.print(self.table())
-        return text.get()
+        return amounts.plain(self.table())
 
 
 def summary(model: nn.Module, example: Tensor | Sequence[Tensor]) -> Summary:
@@ -247,7 +239,7 @@ def _layer(operation: Operation, batch: int) -> LayerSummary:
         kept=operation.kept,
         parameters=operation.parameters,
         weight_bits=operation.weight_bits,
-        weight_bytes=_bytes(weights * operation.weight_bits + (operation.parameters - weights) * _REAL),
+        weight_bytes=in_bytes(weights * operation.weight_bits + (operation.parameters - weights) * REAL_BITS),
         macs={kind: count // batch for kind, count in operation.macs.items()},
         hardened_macs={kind: count // batch for kind, count in operation.hardened_macs.items()},
     )
@@ -259,44 +251,21 @@ def _layer_dict(layer: LayerSummary) -> dict[str, Any]:
 
 
 def _cells(layer: LayerSummary) -> list[str]:
-    kept = _change(_size(layer.activation_bytes), _size(layer.hardened_bytes)) if layer.kept else ""
+    kept = change(size(layer.activation_bytes), size(layer.hardened_bytes)) if layer.kept else ""
     return [
         layer.name,
         layer.kind,
         "×".join(map(str, layer.output)),
-        _change(str(layer.bits), str(layer.hardened_bits)),
+        change(str(layer.bits), str(layer.hardened_bits)),
         f"{layer.parameters:,}" if layer.parameters else "",
         _weights_text(layer) if layer.parameters else "",
         kept,
-        _change(_mac_text(layer.macs), _mac_text(layer.hardened_macs), " →\n"),
+        change(amounts.macs(layer.macs), amounts.macs(layer.hardened_macs), " →\n"),
     ]
 
 
 def _weights_text(layer: LayerSummary) -> str:
-    return f"{_size(layer.weight_bytes)}{' (±1)' if layer.weight_bits == 1 else ''}"
-
-
-def _mac_text(macs: Mapping[str, int], between: str = ", ") -> str:
-    return between.join(f"{count:,} {kind}" for kind, count in macs.items())
-
-
-def _change(now: str, hardened: str, arrow: str = " → ") -> str:
-    return now if now == hardened else f"{now}{arrow}{hardened}"
-
-
-def _size(count: int) -> str:
-    return f"{count:,} B" if count < 1024 else f"{count / 1024:,.1f} KiB"
-
-
-def _bytes(bits: int) -> int:
-    return -(-bits // 8)
-
-
-def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    total: Counter[str] = Counter()
-    for count in counts:
-        total.update(count)
-    return dict(total)
+    return f"{size(layer.weight_bytes)}{' (±1)' if layer.weight_bits == 1 else ''}"
 
 
 def _first_line(error: Exception) -> str:

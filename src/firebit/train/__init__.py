@@ -1,13 +1,12 @@
 """Training in two phases, from a recipe to a run directory (needs torch)."""
 
-from firebit.train.evaluate import Metrics, evaluate
+from firebit.train.evaluate import evaluate
 from firebit.train.fit import Interrupted, fit
 from firebit.train.recipe import Recipe, load_recipe, make_recipe, recipe_names
 from firebit.train.run import RunFolder, load_model, load_model_file
 
 __all__ = [
     "Interrupted",
-    "Metrics",
     "Recipe",
     "RunFolder",
     "evaluate",

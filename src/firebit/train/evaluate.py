@@ -1,8 +1,6 @@
 """Loss, accuracy and census of a network over a data set."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,33 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from firebit.data import Augmentation, ImageSet, to_float
+from firebit.metrics import TOP, Metrics
 from firebit.nn.census import Census, counting, evaluating
 from firebit.nn.growth import rectifiers
 from firebit.nn.rectifier import Step
 
 _BATCH = 500
-_TOP = 5
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """Figures of one pass over a data set.
-
-    Attributes:
-        loss: mean cross-entropy in nats.
-        top1: share of pictures whose label has the largest logit, 0 … 1.
-        top5: share of pictures whose label is among the five largest, 0 … 1.
-        count: pictures seen.
-    """
-
-    loss: float
-    top1: float
-    top5: float
-    count: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """The figures as JSON-able values."""
-        return asdict(self)
 
 
 def as_input(
@@ -99,7 +76,7 @@ def _measure(model: nn.Module, data: ImageSet) -> Metrics:
         for images, labels in Batches(data):
             logits = model(images)
             loss += F.cross_entropy(logits, labels, reduction="sum").item()
-            ranked = logits.topk(min(_TOP, logits.shape[1])).indices == labels[:, None]
+            ranked = logits.topk(min(TOP, logits.shape[1])).indices == labels[:, None]
             top1 += int(ranked[:, 0].sum())
             top5 += int(ranked.any(1).sum())
     count = len(data)

@@ -6,9 +6,9 @@ from rich.markup import escape
 from rich.table import Table
 from torch import Tensor, nn
 
+from firebit.metrics import Metrics
 from firebit.nn.census import Census
 from firebit.nn.summary import summary
-from firebit.train.evaluate import Metrics
 
 TITLES = {
     "relu": "ReLU",
