@@ -34,6 +34,19 @@ def test_all_public_names_exist_and_are_listed() -> None:
         assert getattr(firebit, name) is not None
 
 
+def test_load_is_that_of_the_engine() -> None:
+    from firebit.engine import network
+
+    assert firebit.load is network.load
+
+
+def test_import_alone_is_light() -> None:
+    """What is only needed to run or to train is imported when it is used."""
+    heavy = "{'numpy', 'PIL', 'safetensors', 'torch', 'rich', 'typer'}"
+    result = run(f"import sys, firebit; print(sorted({heavy} & set(sys.modules)))")
+    assert result.stdout == "[]\n", result.stderr
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = firebit.nothing
@@ -56,5 +69,5 @@ def test_without_torch_the_wrong_side_of_the_wall_says_what_to_install() -> None
 
 
 def test_without_torch_the_right_side_works() -> None:
-    result = run(WITHOUT_TORCH + "import firebit.data, firebit.engine, firebit.cli; print('fine')")
+    result = run(WITHOUT_TORCH + "import firebit.data, firebit.engine, firebit.cli; firebit.load; print('fine')")
     assert result.stdout == "fine\n", result.stderr

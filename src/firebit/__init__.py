@@ -19,7 +19,9 @@ from firebit.errors import (
 
 if TYPE_CHECKING:
     __version__: str
-    from firebit import data, engine, nn, train, zoo
+    from firebit import compiler, data, engine, nn, train, zoo
+    from firebit.compiler.compile import compile
+    from firebit.engine.network import load
 
 __all__ = [
     "DataError",
@@ -29,14 +31,18 @@ __all__ = [
     "UnavailableError",
     "UsageError",
     "__version__",
+    "compile",
+    "compiler",
     "data",
     "engine",
+    "load",
     "nn",
     "train",
     "zoo",
 ]
 
-_ROOMS = frozenset({"data", "engine", "nn", "train", "zoo"})
+_ROOMS = frozenset({"compiler", "data", "engine", "nn", "train", "zoo"})
+_FUNCTIONS = {"compile": "compiler", "load": "engine.network"}
 
 
 def __getattr__(name: str) -> Any:
@@ -44,6 +50,8 @@ def __getattr__(name: str) -> Any:
         return _version()
     if name in _ROOMS:
         return _room(name)
+    if name in _FUNCTIONS:
+        return getattr(_room(_FUNCTIONS[name]), name)
     raise AttributeError(f"module 'firebit' has no attribute {name!r}")
 
 

@@ -51,13 +51,40 @@ def test_the_table_and_plain_lines(firebit: Run, few_digits: Path, tmp_path: Pat
     assert code == 0
     assert "lenet on few-train, measured on the test set" in out
     names = [line.split("│")[1].strip() for line in out.splitlines() if line.startswith("│")]
-    assert names == ["ReLU", "phase 1", "phase 1, steps", "phase 2", "phase 2, steps", "steps, recalibrated"]
+    steps = ["phase 1", "phase 1, steps", "phase 2", "phase 2, steps", "steps, recalibrated"]
+    assert names == ["ReLU", *steps, "compiled, without torch"]
+    assert "\npredictions that differ between torch and compiled: 0 of 60\n" in out
     assert "Everything is in runs/few/ (start with README.md)." in out
     lines = err.splitlines()
     assert lines[0] == f"runs/few: lenet on {few_digits}, seed 0"
     assert [line.split(" · ")[0] for line in lines[1:]] == ["relu 1", "phase1 1", "phase2 1"]
     assert "\x1b" not in out + err
     assert (tmp_path / "runs" / "few" / "README.md").is_file()
+    assert (tmp_path / "runs" / "few" / "model.firebit").is_file()
+
+
+def test_a_network_with_real_layers_is_not_compiled_and_said_so(firebit: Run, few_digits: Path) -> None:
+    part = settings("net.rectified=last", "layers=last", "baseline.enabled=false", "phase1.epochs=0", "phase2.epochs=0")
+    code, out, _ = firebit("train", few_digits, *part)
+    assert code == 0
+    assert out.splitlines()[-2] == "not compiled: some hidden activations are real numbers"
+    assert not Path("runs/few/model.firebit").exists()
+
+
+def test_a_run_of_a_time_before_networks_were_compiled_is_still_shown(firebit: Run, few_digits: Path) -> None:
+    short = settings("baseline.enabled=false", "phase1.epochs=0", "phase2.epochs=0")
+    assert firebit("train", few_digits, *short)[0] == 0
+    path = Path("runs/few/results.json")
+    results = json.loads(path.read_text())
+    old = {key: value for key, value in results.items() if key not in ("compiled", "not_compiled")}
+    path.write_text(json.dumps({**old, "rows": [row for row in old["rows"] if row["name"] != "compiled"]}))
+    Path("runs/few/model.firebit").unlink()
+    code, out, _ = firebit("train", few_digits, "--resume")
+    assert code == 0
+    assert "compiled" not in out
+    assert "steps, recalibrated" in out
+    assert firebit("compile", "runs/few")[0] == 0
+    assert Path("runs/few/model.firebit").is_file()
 
 
 def test_json_and_nothing_else_on_the_output(firebit: Run, few_digits: Path) -> None:

@@ -325,6 +325,20 @@ def test_a_record_that_describes_no_plan(
     assert re.search(problem, refusal(rewritten(tmp_path, plans["signs"], change)).problem)
 
 
+@pytest.mark.parametrize("kind", [KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError])
+def test_what_no_check_foresees_is_refused_too(
+    tmp_path: Path, plans: dict[str, Plan], monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    def stumble(*_arguments: Any) -> Plan:
+        raise kind("over two\nlines" + "x" * 10_000)
+
+    plans["linear"].save(tmp_path / "a.firebit")
+    monkeypatch.setitem(record._READERS, 1, stumble)
+    error = refusal(tmp_path / "a.firebit")
+    assert f"does not describe a network: {kind.__name__}: " in error.problem
+    assert len(error.problem) < 1000
+
+
 # damage
 
 

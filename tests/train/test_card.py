@@ -32,7 +32,13 @@ def test_the_card_holds_the_recipe(finished: RunFolder) -> None:
 def test_the_card_names_files_that_exist(finished: RunFolder) -> None:
     card = (finished.path / "README.md").read_text("utf-8")
     listed = card.split("## Files")[1].split("##")[0].split("`")[1::2]
-    assert {"model.safetensors", "hardened.safetensors", "relu.safetensors", "phase1.safetensors"} <= set(listed)
+    assert {
+        "model.firebit",
+        "model.safetensors",
+        "hardened.safetensors",
+        "relu.safetensors",
+        "phase1.safetensors",
+    } <= set(listed)
     assert all((finished.path / name).is_file() for name in listed)
 
 
@@ -47,3 +53,33 @@ def test_which_layers_are_binary(finished: RunFolder, layers: str | list[str], t
     card = model_card(recipe, results, finished)
     assert f"Binary layers: {text}." in card
     assert "relu.safetensors" not in card
+
+
+def test_the_card_says_how_the_compiled_network_agrees(finished: RunFolder) -> None:
+    results, recipe = finished.results(), finished.recipe()
+    assert results is not None
+    assert "\nPredictions that differ between torch and compiled: 0 of 60.\n" in model_card(recipe, results, finished)
+    three = {**results, "compiled": {**results["compiled"], "predictions_differ": 3}}
+    assert "compiled: 3 of 60.\n" in model_card(recipe, three, finished)
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        (
+            {"compiled": None, "not_compiled": "Layer 'Act1' is too wide."},
+            "\nNot compiled: Layer 'Act1' is too wide.\n",
+        ),
+        ({"compiled": None}, "\nNot compiled: some hidden activations are real numbers.\n"),
+        ({}, ""),
+    ],
+)
+def test_the_card_of_a_run_without_a_compiled_network(finished: RunFolder, more: dict[str, object], line: str) -> None:
+    results = finished.results()
+    assert results is not None
+    rows = [row for row in results["rows"] if row["name"] != "compiled"]
+    old = {key: value for key, value in results.items() if key not in ("compiled", "not_compiled")}
+    card = model_card(finished.recipe(), {**old, "rows": rows, **more}, finished)
+    assert line in card
+    assert "model.firebit" not in card
+    assert ("ompiled" in card) is bool(line)

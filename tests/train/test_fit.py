@@ -12,24 +12,28 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from firebit.data import load
+from firebit.engine.network import load as load_network
 from firebit.errors import DataError, DivergedError, FirebitError, UsageError
 from firebit.files import load_tensors
 from firebit.nn.rectifier import BoundedRectifier, Step
+from firebit.nn.snap import snap
 from firebit.train import Interrupted, Recipe, RunFolder, evaluate, fit, load_model
 from firebit.train.checkpoint import Progress, load_checkpoint, newest_checkpoint
 from firebit.train.loop import Silent
 
 Tiny = Callable[..., Recipe]
 TIMING = ("images_per_second",)
+HIDDEN = ("conv1", "conv2", "fc3")
 # The package's `fit` is the function.
 MODULE = import_module("firebit.train.fit")
 
 
 def numbers(folder: RunFolder) -> dict[str, dict[str, bytes]]:
     """Every tensor of every model of a run, as bytes."""
-    models = sorted(folder.path.glob("*.safetensors"))
+    models = sorted(path for path in folder.path.iterdir() if path.suffix in (".safetensors", ".firebit"))
     return {path.name: {name: array.tobytes() for name, array in load_tensors(path)[0].items()} for path in models}
 
 
@@ -42,6 +46,12 @@ def rows(folder: RunFolder) -> list[dict[str, Any]]:
     assert results is not None
     found: list[dict[str, Any]] = results["rows"]
     return found
+
+
+def on_grids(model: nn.Module) -> bool:
+    """Whether snapping changes nothing."""
+    again = snap(model, torch.zeros(1, 1, 28, 28)).state_dict()
+    return all(torch.equal(value, again[name]) for name, value in model.state_dict().items())
 
 
 class StopAt(Silent):
@@ -73,7 +83,8 @@ def crash() -> None:
 def test_a_run_leaves_everything_behind(finished: RunFolder) -> None:
     assert sorted(path.name for path in finished.path.iterdir()) == [
         *("README.md", "checkpoints", "environment.json", "hardened.safetensors", "metrics.jsonl"),
-        *("model.safetensors", "phase1.safetensors", "recipe.toml", "relu.safetensors", "results.json"),
+        *("model.firebit", "model.safetensors", "phase1.safetensors", "recipe.toml", "relu.safetensors"),
+        "results.json",
     ]
     assert len(list((finished.path / "checkpoints").iterdir())) == 2
 
@@ -82,16 +93,20 @@ def test_the_rows_of_the_table(finished: RunFolder) -> None:
     found = {row["name"]: row for row in rows(finished)}
     assert list(found) == [
         *("relu", "phase1", "phase1 steps", "phase2", "phase2 steps", "steps, recalibrated"),
-        "steps, classifier tuned",
+        *("steps, classifier tuned", "compiled"),
     ]
     assert found["relu"]["census"] is None
     for name, row in found.items():
-        binary = "steps" in name
+        binary = "steps" in name or name == "compiled"
         assert row["metrics"]["count"] == 60
         assert row["bits_per_activation"] == (1 if binary else 32)
         assert binary is (row["census"] is not None and row["census"]["level"] == 1.0)
     # 4 maps of 12×12, 10 of 4×4, 100 units.
-    assert found["phase2 steps"]["activation_bytes"] == (4 * 144 + 160 + 100) / 8
+    for name in ("phase2 steps", "compiled"):
+        assert found[name]["activation_bytes"] == (4 * 144 + 160 + 100) / 8
+    # Weights of 16 bits, thresholds of 32 with a direction of 8, and ten biases of 64.
+    weights = 2 * (4 * 25 + 10 * 4 * 25 + 160 * 100 + 100 * 10)
+    assert found["compiled"]["weight_bytes"] == weights + 5 * (4 + 10 + 100) + 8 * 10
 
 
 def test_the_rows_are_those_of_the_files(finished: RunFolder, few_digits: Path) -> None:
@@ -101,6 +116,39 @@ def test_the_rows_are_those_of_the_files(finished: RunFolder, few_digits: Path) 
         metrics = evaluate(load_model(finished.path, name), test)[0]
         assert metrics.loss == pytest.approx(found[row]["loss"], rel=1e-5)
         assert metrics.top1 == found[row]["top1"]
+
+
+def test_the_compiled_network_is_the_hardened_one(finished: RunFolder, few_digits: Path) -> None:
+    test = load(few_digits, "test")
+    network, hardened = load_network(finished.compiled_file), load_model(finished.path, "hardened")
+    with torch.no_grad():
+        expected = hardened(torch.from_numpy(test.images).float() / 255).numpy()
+    np.testing.assert_allclose(network.logits(test.images), expected, atol=1e-5)
+    assert (network.classes, network.layers) == (test.classes, ("act1", "act2", "act3"))
+    *_, steps, compiled = rows(finished)
+    assert compiled["census"] == steps["census"]
+    assert compiled["metrics"]["loss"] == pytest.approx(steps["metrics"]["loss"], rel=1e-5)
+    assert compiled["metrics"]["top1"] == steps["metrics"]["top1"]
+
+
+def test_the_results_say_that_both_agree(finished: RunFolder) -> None:
+    results = finished.results()
+    assert results is not None
+    assert results["not_compiled"] is None
+    found = results["compiled"]
+    assert (found["pictures"], found["predictions_differ"], found["bits_differ"]) == (60, 0, 0)
+    assert found["bits"] == 60 * (4 * 144 + 160 + 100)
+
+
+def test_a_binary_network_is_hardened_on_grids_and_the_soft_one_stays(finished: RunFolder) -> None:
+    hardened, soft = load_model(finished.path, "hardened"), load_model(finished.path, "model")
+    assert on_grids(hardened)
+    assert not on_grids(soft)
+    for name in HIDDEN:
+        before, after = soft.get_submodule(name).weight, hardened.get_submodule(name).weight
+        assert not torch.equal(before, after)
+        largest = before.flatten(1).abs().amax(1).view(-1, *(1,) * (before.dim() - 1))
+        assert ((before - after).abs() <= 1.001 * 2**-15 * largest).all()
 
 
 def test_the_journal_has_a_record_per_epoch(finished: RunFolder) -> None:
@@ -158,6 +206,31 @@ def test_only_the_last_layer_with_a_classifier(tiny: Tiny, tmp_path: Path) -> No
     assert grown["act3"]["min"] > 0.5
     before, after = (numbers(folder)["hardened.safetensors"] for folder in folders)
     assert {name for name in before if before[name] != after[name]} == {"fc4.weight", "fc4.bias"}
+    for folder in folders:
+        soft = numbers(folder)["model.safetensors"]
+        assert all(
+            numbers(folder)["hardened.safetensors"][f"{name}.weight"] == soft[f"{name}.weight"] for name in HIDDEN
+        )
+        found = folder.results()
+        assert found is not None
+        assert (found["compiled"], found["not_compiled"]) == (None, "some hidden activations are real numbers")
+        assert "compiled" not in [row["name"] for row in found["rows"]]
+        assert not folder.compiled_file.exists()
+
+
+def test_a_binary_network_that_fits_no_plan_ends_its_run_all_the_same(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise UsageError("Layer 'act1' is too wide.", "Make it narrower.")
+
+    monkeypatch.setattr(MODULE, "compiled", refuse)
+    folder = RunFolder(tmp_path / "a")
+    results = fit(tiny(baseline={"enabled": False}, phase1={"epochs": 0}, phase2={"epochs": 0}), folder)
+    assert (results["compiled"], results["not_compiled"]) == (None, "Layer 'act1' is too wide.")
+    assert results["rows"][-1]["name"] == "steps, recalibrated"
+    assert not folder.compiled_file.exists()
+    assert "Not compiled: Layer 'act1' is too wide." in (folder.path / "README.md").read_text("utf-8")
 
 
 def test_a_validation_split_is_measured_instead_of_the_test_set(tiny: Tiny, tmp_path: Path) -> None:
@@ -176,7 +249,8 @@ def test_a_validation_split_is_measured_instead_of_the_test_set(tiny: Tiny, tmp_
 def test_phases_without_epochs(tiny: Tiny, tmp_path: Path) -> None:
     none = tiny(baseline={"enabled": False}, phase1={"epochs": 0}, phase2={"epochs": 0}, net={"batch_norm": False})
     results = fit(none, RunFolder(tmp_path / "a"))
-    assert [row["name"] for row in results["rows"]] == ["phase1", "phase1 steps", "phase2", "phase2 steps"]
+    assert [row["name"] for row in results["rows"]] == ["phase1", "phase1 steps", "phase2", "phase2 steps", "compiled"]
+    assert on_grids(load_model(tmp_path / "a", "hardened"))
 
 
 @pytest.mark.parametrize("name", ["adamw", "sgd"])
@@ -281,6 +355,28 @@ def test_a_crash_while_a_stage_ends(
     assert rows(folder) == rows(finished)
 
 
+@pytest.mark.parametrize("at", ["compiled", "compiled_row", "model_card", "save", "rename"])
+def test_a_crash_after_training_leaves_the_compiled_network_to_the_resumed_run(
+    tiny: Tiny, finished: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    recipe, folder = tiny(classifier={"epochs": 1}), RunFolder(tmp_path / "a")
+    with monkeypatch.context() as patch:
+        if at == "save":
+            patch.setattr("firebit.engine.plan.Plan.save", lambda *_: crash())
+        elif at == "rename":
+            patch.setattr("firebit.files._sync_folder", lambda _: folder.compiled_file.exists() and crash())
+        else:
+            patch.setattr(MODULE, at, lambda *_: crash())
+        with pytest.raises((OSError, FirebitError), match="the power is gone"):
+            fit(recipe, folder)
+    assert folder.compiled_file.exists() is (at in ("compiled_row", "model_card", "rename"))
+    assert folder.results() is None
+    fit(recipe, folder, resume=True)
+    assert numbers(folder) == numbers(finished)
+    assert folder.compiled_file.read_bytes() == finished.compiled_file.read_bytes()
+    assert rows(folder) == rows(finished)
+
+
 def test_a_damaged_checkpoint_is_passed_over(tiny: Tiny, finished: RunFolder, tmp_path: Path) -> None:
     recipe, folder = tiny(classifier={"epochs": 1}), RunFolder(tmp_path / "a")
     with pytest.raises(Interrupted):
@@ -318,6 +414,7 @@ def test_what_a_killed_writer_left_is_removed(tiny: Tiny, tmp_path: Path) -> Non
         fit(recipe, folder, reporter=StopAt(23, interrupt))
     left = [
         folder.path / ".model.safetensors.ab12cd_9.part",
+        folder.path / ".model.firebit.ab12cd_9.part",
         folder.checkpoints / ".000000024.safetensors.abcdefgh.part",
     ]
     for path in left:

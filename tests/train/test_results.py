@@ -12,7 +12,7 @@ from torch import nn
 from firebit.metrics import Metrics
 from firebit.nn.census import Census, LayerCensus
 from firebit.nn.rectifier import BoundedRectifier, Step
-from firebit.train.results import result_row, results_table
+from firebit.train.results import difference_line, result_row, results_table
 
 METRICS = Metrics(0.5, 0.75, 0.875, 8)
 CENSUS = Census({"1": LayerCensus(np.array([1, 0, 0, 0]), np.array([0, 1, 0, 0]), 4)})
@@ -76,6 +76,7 @@ RESULTS: dict[str, Any] = {
             ("phase1", {"level": 0.7123}, 32.0, 16_720.0),
             ("phase2 steps", {"level": 1.0}, 1.0, 522.5),
             ("steps, [/recalibrated]", {"level": 1.0}, 9.6875, 522.5),
+            ("compiled", {"level": 1.0}, 1.0, 522.5),
         )
     ],
 }
@@ -95,5 +96,25 @@ def test_the_table() -> None:
         ["phase 1", "98.77", "71.2", "32", "16.3 KiB", "1,683.9 KiB"],
         ["phase 2, steps", "98.77", "100.0", "1", "522 B", "1,683.9 KiB"],
         ["steps, [/recalibrated]", "98.77", "100.0", "9.69", "522 B", "1,683.9 KiB"],
+        ["compiled, without torch", "98.77", "100.0", "1", "522 B", "1,683.9 KiB"],
     ]
     assert "lenet on digits[b]-train, measured on the test set" in text
+
+
+AGREED = {"pictures": 10_000, "predictions_differ": 1_234, "bits": 7, "bits_differ": 0}
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        (
+            {"compiled": AGREED, "not_compiled": None},
+            "predictions that differ between torch and compiled: 1,234 of 10,000",
+        ),
+        ({"compiled": None, "not_compiled": "Layer 'a' is too wide."}, "not compiled: Layer 'a' is too wide."),
+        ({"compiled": None}, "not compiled: some hidden activations are real numbers"),
+        ({}, ""),
+    ],
+)
+def test_the_line_below_the_table(more: dict[str, Any], line: str) -> None:
+    assert difference_line({**RESULTS, **more}) == line

@@ -110,6 +110,7 @@ def test_the_latest_run_is_the_one_that_was_touched_last(tmp_path: Path) -> None
 
 def test_model_names(tmp_path: Path) -> None:
     assert RunFolder(tmp_path).model_file("model") == tmp_path / "model.safetensors"
+    assert RunFolder(tmp_path).compiled_file == tmp_path / "model.firebit"
     with pytest.raises(UsageError, match=r"no network '\.\./x'") as caught:
         RunFolder(tmp_path).model_file("../x")
     assert "hardened" in caught.value.remedy

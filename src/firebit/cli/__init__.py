@@ -10,7 +10,8 @@ from typing import Annotated, NoReturn
 import typer
 
 import firebit
-from firebit.cli import data, doctor, evaluate, summary, train
+from firebit.cli import compile, data, doctor, evaluate, inspect, predict, summary, train
+from firebit.cli.error import print_error
 from firebit.errors import FirebitError
 from firebit.extras import missing
 
@@ -41,8 +42,11 @@ def _options(
 
 
 app.command("train")(train.command)
+app.command("compile")(compile.command)
 app.command("eval")(evaluate.command)
+app.command("predict")(predict.command)
 app.command("summary")(summary.command)
+app.command("inspect")(inspect.command)
 app.add_typer(data.app, name="data")
 app.command("doctor")(doctor.command)
 
@@ -77,17 +81,9 @@ def _report(error: Exception, debug: bool) -> int:
     explained = missing(error, "This command") if isinstance(error, ModuleNotFoundError) else None
     known = explained or error
     if isinstance(known, FirebitError):
-        _print_error(known.problem, known.remedy)
+        print_error(known)
         return known.exit_code
     what = " ".join(f"{type(error).__name__}: {error}".split())
-    _print_error(what, "Run again with --debug for the traceback." if not debug else "The traceback is above.")
+    remedy = "The traceback is above." if debug else "Run again with --debug for the traceback."
+    print_error(FirebitError(what, remedy))
     return 1
-
-
-def _print_error(problem: str, remedy: str) -> None:
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(Text.assemble(("error: ", "bold red"), problem))
-    console.print(Text.assemble(("  → ", "bold"), remedy))

@@ -1,66 +1,84 @@
-"""firebit eval: accuracy and level of binarisation of a trained network on a data set."""
+"""firebit eval: accuracy and level of binarisation of a trained or compiled network on a data set."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from firebit.cli.model import COMPILED, check_no_choice, check_there, compiled_file, load_classifier
 from firebit.errors import ModelFileError, UsageError
+
+if TYPE_CHECKING:
+    from firebit.data import ImageSet
+    from firebit.metrics import Metrics
+    from firebit.nn.census import Census
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The network that is measured: its kind, the pictures (C, H, W) and classes it takes, and how to measure it."""
+
+    network: str
+    shape: tuple[int, ...]
+    classes: int
+    measure: "Callable[[ImageSet], tuple[Metrics, Census | None]]"
 
 
 def command(
-    target: Annotated[Path, typer.Argument(help="A run directory, or a model file inside one.")],
+    target: Annotated[Path, typer.Argument(help="A run directory, a model file inside one, or a .firebit file.")],
     data: Annotated[str | None, typer.Argument(help="A data set or folder. Default: the run's own.")] = None,
     split: Annotated[str, typer.Option(help="train or test.")] = "test",
     network: Annotated[
-        str, typer.Option(help="Of a run directory: hardened, model (soft, after phase 2), phase1 or relu.")
-    ] = "hardened",
+        str | None,
+        typer.Option(help="Of a run directory: hardened (default), model (soft), phase1, relu or compiled."),
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure the network of TARGET on a data set."""
+    """Measure the network of TARGET on a data set. A compiled network needs no torch."""
     import json
 
     from rich.console import Console
 
     from firebit.cli.table import show
-    from firebit.data import load
-    from firebit.train import evaluate, load_model_file
+    from firebit.engine.record import is_plan
 
     path, source = _find(target, network, data)
-    loaded = load_model_file(path)
-    pictures = load(source, split, size=_folder_size(source, loaded.example.shape[-1]))
-    expected, found = tuple(loaded.example.shape[1:]), pictures.images.shape[1:]
-    if expected != found or len(pictures.classes) != len(loaded.classes):
-        raise UsageError(
-            f"The network takes pictures of {_shape(expected)} in {len(loaded.classes)} classes; {pictures.name} has "
-            f"{_shape(found)} in {len(pictures.classes)}.",
-            "Choose a data set of that shape.",
-        )
-    metrics, census = evaluate(loaded.model, pictures)
+    subject = _compiled(path) if is_plan(path) else _trained(path)
+    pictures = _load(source, split, subject)
+    metrics, census = subject.measure(pictures)
     if json_:
-        values = {"network": loaded.network, "data": pictures.name, "metrics": metrics.to_dict()}
+        values = {"network": subject.network, "data": pictures.name, "metrics": metrics.to_dict()}
         typer.echo(json.dumps({**values, "census": census.to_dict() if census else None}, indent=2))
         return
-    console = Console()
-    console.print(
-        f"{loaded.network} network on {pictures.name}: top-1 {100 * metrics.top1:.2f} %, "
+    Console().print(
+        f"{subject.network} network on {pictures.name}: top-1 {100 * metrics.top1:.2f} %, "
         f"top-5 {100 * metrics.top5:.2f} %, loss {metrics.loss:.4f} over {metrics.count:,} pictures",
+        markup=False,
         highlight=False,
+        soft_wrap=True,
     )
     if census:
         show(census.table())
 
 
-def _find(target: Path, network: str, data: str | None) -> tuple[Path, str]:
+def _find(target: Path, network: str | None, data: str | None) -> tuple[Path, str]:
     """The model file that TARGET means, and the data set to measure it on."""
-    from firebit.train import RunFolder
-
-    if not target.exists():
-        raise ModelFileError(f"There is no run or model file {target}.", "Give runs/NAME, or a model file inside one.")
+    check_there(target)
     if not target.is_dir():
+        check_no_choice(target, network)
         if data is None:
             raise UsageError(f"{target} does not say which data set to use.", "Name one: firebit eval FILE DATA.")
         return target, data
+    if network == COMPILED:
+        return compiled_file(target), data or _own_data(target)
+    return _file_of_run(target, network or "hardened", data)
+
+
+def _file_of_run(target: Path, network: str, data: str | None) -> tuple[Path, str]:
+    from firebit.train import RunFolder
+
     run = RunFolder(target)
     recipe, path = run.recipe(), run.model_file(network)
     if not path.is_file():
@@ -70,10 +88,58 @@ def _find(target: Path, network: str, data: str | None) -> tuple[Path, str]:
     return path, data or recipe.data
 
 
-def _folder_size(data: str, side: int) -> int | None:
-    from firebit.data import names
+def _own_data(run: Path) -> str:
+    """The data set of a run's recipe, which is read here as plain TOML: recipes need libraries of training."""
+    import tomllib
 
-    return None if data in names() else side
+    path = run / "recipe.toml"
+    try:
+        found = tomllib.loads(path.read_text("utf-8")).get("data")
+    except (OSError, ValueError) as error:
+        reason = "it is missing" if isinstance(error, FileNotFoundError) else " ".join(str(error).split())
+        raise UsageError(f"{path} cannot be read: {reason}.", "Name a data set: firebit eval RUN DATA.") from error
+    if not isinstance(found, str):
+        raise UsageError(f"{path} does not say which data set to use.", "Name one: firebit eval RUN DATA.")
+    return found
+
+
+def _trained(path: Path) -> Subject:
+    from firebit.train import evaluate, load_model_file
+
+    loaded = load_model_file(path)
+    shape = tuple(loaded.example.shape[1:])
+    return Subject(loaded.network, shape, len(loaded.classes), lambda pictures: evaluate(loaded.model, pictures))
+
+
+def _compiled(path: Path) -> Subject:
+    from firebit.metrics import measure
+
+    network = load_classifier(path)
+    assert network.plan.logits is not None
+    classes = len(network.plan.logits.bias)
+    return Subject(
+        COMPILED,
+        network.input_shape,
+        classes,
+        lambda pictures: (measure(network.logits(pictures.images), pictures.labels), None),
+    )
+
+
+def _load(source: str, split: str, subject: Subject) -> "ImageSet":
+    """The pictures to measure on, those of a folder brought to the network's size; refused where they do not fit it."""
+    from firebit.data import load, names
+
+    square = len(subject.shape) == 3 and subject.shape[1] == subject.shape[2]
+    size = subject.shape[2] if square and source not in names() else None
+    pictures = load(source, split, size=size)
+    expected, found = subject.shape, pictures.images.shape[1:]
+    if expected != found or len(pictures.classes) != subject.classes:
+        raise UsageError(
+            f"The network takes pictures of {_shape(expected)} in {subject.classes} classes; {pictures.name} has "
+            f"{_shape(found)} in {len(pictures.classes)}.",
+            "Choose a data set of that shape.",
+        )
+    return pictures
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -5,19 +5,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from firebit.errors import UsageError
+from firebit.cli.model import COMPILED, check_no_choice, check_there, compiled_file
+from firebit.errors import ModelFileError, UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from firebit.engine.cost import Cost
+    from firebit.nn.summary import Summary
+
 
 def command(
     target: Annotated[
-        str, typer.Argument(help="A network of the zoo (lenet, cifar10_quick), a run directory, or a model file.")
+        str,
+        typer.Argument(help="A network of the zoo (lenet, cifar10_quick), a run directory, a model or .firebit file."),
     ],
     network: Annotated[
         str | None,
-        typer.Option(help="Of a run directory: hardened (default), model (soft, after phase 2), phase1 or relu."),
+        typer.Option(help="Of a run directory: hardened (default), model (soft), phase1, relu or compiled."),
     ] = None,
     width: Annotated[float | None, typer.Option(help="Zoo: multiplier on the hidden channels.")] = None,
     batch_norm: Annotated[
@@ -30,27 +35,60 @@ def command(
     channels: Annotated[int | None, typer.Option(help="Zoo: channels of the pictures.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what each layer of TARGET costs, now and once its rectifiers are steps."""
+    """Show what each layer of TARGET costs, now and once its rectifiers are steps; compiled, beside ReLUs.
+
+    A compiled network needs no torch.
+    """
     import json
 
-    from rich.console import Console
-
-    from firebit.nn.summary import summary
+    from firebit.cli.table import show
 
     named = {
         **{"width": width, "batch_norm": batch_norm, "centred": centred, "activation": activation},
         **{"order": order, "classes": classes, "channels": channels},
     }
     options = {name: value for name, value in named.items() if value is not None}
-    costs = summary(*_network(target, network, options))
+    costs = _costs(target, network, options)
     if json_:
         typer.echo(json.dumps(costs.to_dict(), indent=2))
-        return
-    console = Console()
-    if console.is_terminal:
-        console.print(costs.table())
     else:
-        typer.echo(str(costs), nl=False)
+        show(costs.table())
+
+
+def _costs(target: str, network: str | None, options: dict[str, Any]) -> "Cost | Summary":
+    path = _plan_file(Path(target), network)
+    if path is None:
+        from firebit.nn.summary import summary
+
+        return summary(*_network(target, network, options))
+    _refuse(options, target)
+    from firebit.engine.cost import cost
+    from firebit.engine.record import load
+
+    return cost(load(path))
+
+
+def _plan_file(target: Path, network: str | None) -> Path | None:
+    """The file of the compiled network that TARGET names; None where it names another network."""
+    from firebit.engine.record import is_plan
+
+    if target.is_dir():
+        return compiled_file(target) if network == COMPILED else None
+    if target.suffix == ".firebit":
+        check_there(target)
+    if not target.is_file():
+        return None
+    try:
+        found = is_plan(target)
+    except ModelFileError:
+        # Some file that happens to be called "lenet" does not hide the zoo's.
+        if not str(target).isidentifier():
+            raise
+        return None
+    if not found:
+        return None
+    check_no_choice(target, network)
+    return target
 
 
 def _network(target: str, network: str | None, options: dict[str, Any]) -> "tuple[nn.Module, Tensor]":
@@ -67,16 +105,20 @@ def _network(target: str, network: str | None, options: dict[str, Any]) -> "tupl
             f"{target!r} is neither a network of the zoo nor a run directory.",
             f"Give runs/NAME, or one of: {', '.join(zoo.names())}.",
         )
-    if options:
-        given = ", ".join(f"--{name.replace('_', '-')}" for name in options)
-        raise UsageError(f"{target} is a trained network: {given} cannot change it.", "Leave the option out.")
+    _refuse(options, target)
     return _trained(path, network)
 
 
 def _trained(path: Path, network: str | None) -> "tuple[nn.Module, Tensor]":
     from firebit.train.run import RunFolder, load_model_file
 
-    if path.is_file() and network is not None:
-        raise UsageError(f"--network does not go with {path}, which is one file.", "Leave it out.")
+    if path.is_file():
+        check_no_choice(path, network)
     loaded = load_model_file(path if path.is_file() else RunFolder(path).model_file(network or "hardened"))
     return loaded.model, loaded.example
+
+
+def _refuse(options: dict[str, Any], target: str) -> None:
+    if options:
+        given = ", ".join(f"--{name.replace('_', '-')}" for name in options)
+        raise UsageError(f"{target} is a trained network: {given} cannot change it.", "Leave the option out.")

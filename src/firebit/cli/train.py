@@ -93,10 +93,12 @@ def _show(results: dict[str, object], folder: "RunFolder", json_: bool) -> None:
     import json
 
     from firebit.cli.table import show
-    from firebit.train.results import results_table
+    from firebit.train.results import difference_line, results_table
 
     if json_:
         typer.echo(json.dumps(results, indent=2))
         return
     show(results_table(results))
+    if line := difference_line(results):
+        typer.echo(line)
     typer.echo(f"Everything is in {folder.path}/ (start with README.md).")

@@ -9,6 +9,7 @@ from firebit.nn.rectifier import BoundedRectifier, Step, bounded_rectify
 from firebit.nn.rectify import rectify
 from firebit.nn.scale import Scale
 from firebit.nn.slope import absorb_slopes
+from firebit.nn.snap import snap
 from firebit.nn.summary import Summary, summary
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "harden",
     "param_groups",
     "rectify",
+    "snap",
     "summary",
 ]

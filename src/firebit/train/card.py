@@ -4,11 +4,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from firebit.train.recipe import Recipe
+from firebit.train.results import difference_line
 
 if TYPE_CHECKING:
     from firebit.train.run import RunFolder
 
-_NAMES = {"relu": "ReLU baseline", "phase1": "phase 1 (soft)", "phase2": "phase 2 (soft)"}
+_NAMES = {"relu": "ReLU baseline", "phase1": "phase 1 (soft)", "phase2": "phase 2 (soft)", "compiled": "compiled"}
 
 
 def model_card(recipe: Recipe, results: dict[str, Any], folder: "RunFolder") -> str:
@@ -22,11 +23,13 @@ def model_card(recipe: Recipe, results: dict[str, Any], folder: "RunFolder") -> 
             "",
             *_table(results),
             "",
+            *_difference(results),
             f"Measured on the {results['measured_on']} set ({results['rows'][0]['metrics']['count']:,} pictures). "
             "Binary: share of (unit, picture) pairs at exactly 0 or 1; a unit is a channel at a position.",
             "",
             "## Files",
             "",
+            *(["- `model.firebit`: the network compiled, to run without torch"] if results.get("compiled") else []),
             "- `hardened.safetensors`: the network with steps",
             "- `model.safetensors`: the network after phase 2, with bounded rectifiers (soft)",
             "- `phase1.safetensors`: the network after phase 1",
@@ -57,6 +60,11 @@ def _layers(recipe: Recipe) -> str:
     if isinstance(recipe.layers, str):
         return {"all": "every hidden layer", "last": "the last hidden layer"}[recipe.layers]
     return ", ".join(recipe.layers)
+
+
+def _difference(results: dict[str, Any]) -> list[str]:
+    line = difference_line(results)
+    return [f"{line[0].upper()}{line[1:].rstrip('.')}.", ""] if line else []
 
 
 def _table(results: dict[str, Any]) -> list[str]:

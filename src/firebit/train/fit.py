@@ -17,13 +17,15 @@ from firebit.errors import UsageError
 from firebit.files import remove_temporaries, write_text
 from firebit.nn.growth import rectifiers
 from firebit.nn.harden import harden, select
+from firebit.nn.snap import snap
 from firebit.train.card import model_card
 from firebit.train.checkpoint import Checkpoint, Progress, newest_checkpoint, save_checkpoint
+from firebit.train.compile import compiled, compiled_row, is_binary
 from firebit.train.evaluate import Batches, evaluate
 from firebit.train.loop import Loop, Reporter, Silent
 from firebit.train.pictures import Pictures, load_pictures
 from firebit.train.recipe import Recipe
-from firebit.train.results import result_row
+from firebit.train.results import REAL_VALUED, result_row
 from firebit.train.run import RunFolder, load_model_file, save_model
 from firebit.train.stage import (
     Stage,
@@ -131,6 +133,15 @@ def _signals() -> Iterator[_Stop]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    """What became of the compiled network: its row of the table, and how it agrees; or why there is none."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    agreement: dict[str, Any] | None = None
+    reason: str | None = None
 
 
 @dataclass
@@ -243,6 +254,8 @@ class _Run:
         """Write the stage's model and table rows, then move on; repeated whole if a crash comes in between."""
         name = {"phase2": "model", "classifier": "hardened"}.get(stage.name, stage.name)
         kind = stage.network
+        if kind == "hardened" and is_binary(model):
+            model = snap(model, self._example)
         rows = [] if kind == "hardened" else [self._row(stage.name, model)]
         if stage.name == "phase1":
             rows.append(self._row("phase1 steps", self._harden(model, recalibrate=False)))
@@ -257,6 +270,10 @@ class _Run:
 
     def _harden_for_good(self, model: nn.Module) -> list[dict[str, Any]]:
         hardened = self._harden(model, recalibrate=False)
+        if is_binary(hardened):
+            # On 16-bit grids from here on, so that compiling loses nothing.
+            model = snap(model, self._example)
+            hardened = self._harden(model, recalibrate=False)
         rows = [self._row("phase2 steps", hardened)]
         if self.recipe.recalibrate and self.recipe.net.batch_norm:
             hardened = self._harden(model, recalibrate=True)
@@ -272,7 +289,22 @@ class _Run:
         train = self.pictures.train
         save_model(self.folder.model_file(name), model, self.recipe, train.images.shape[1:], train.classes, kind)
 
+    def _compile(self) -> _Compiled:
+        """Write the compiled network and see how it agrees with the hardened one."""
+        loaded = load_model_file(self.folder.model_file("hardened"))
+        if not is_binary(loaded.model):
+            return _Compiled(reason=REAL_VALUED)
+        try:
+            plan, _ = compiled(loaded)
+        except UsageError as error:
+            # Hours of training are not lost because their network fits no plan.
+            return _Compiled(reason=error.problem)
+        plan.save(self.folder.compiled_file)
+        row, agreement = compiled_row(loaded, plan, self.pictures.held_out)
+        return _Compiled([row], agreement.to_dict())
+
     def _finish(self, seconds: float) -> dict[str, Any]:
+        made = self._compile()
         results = {
             "data": self.pictures.train.name,
             "measured_on": self.pictures.held_out_name,
@@ -280,7 +312,9 @@ class _Run:
             "net": self.recipe.net.name,
             "layers": self.recipe.layers,
             "seconds": round(seconds, 1),
-            "rows": self.progress.results,
+            "rows": [*self.progress.results, *made.rows],
+            "compiled": made.agreement,
+            "not_compiled": made.reason,
         }
         write_text(self.folder.path / "README.md", model_card(self.recipe, results, self.folder))
         text = json.dumps(results, indent=2)

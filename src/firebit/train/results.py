@@ -16,7 +16,11 @@ TITLES = {
     "phase1 steps": "phase 1, steps",
     "phase2": "phase 2",
     "phase2 steps": "phase 2, steps",
+    "compiled": "compiled, without torch",
 }
+
+REAL_VALUED = "some hidden activations are real numbers"
+"""Why a network is not compiled of which only some layers are binary."""
 
 
 def result_row(name: str, model: nn.Module, example: Tensor, metrics: Metrics, census: Census | None) -> dict[str, Any]:
@@ -45,6 +49,21 @@ def results_table(results: dict[str, Any]) -> Table:
     for row in results["rows"]:
         table.add_row(*_cells(row))
     return table
+
+
+def difference_line(results: dict[str, Any]) -> str:
+    """How the compiled network agrees with the hardened one, in a line, or why there is none.
+
+    Runs that were made before networks were compiled have an empty line.
+    """
+    if "compiled" not in results:
+        return ""
+    found = results["compiled"]
+    if found is None:
+        return f"not compiled: {results.get('not_compiled', REAL_VALUED)}"
+    return (
+        f"predictions that differ between torch and compiled: {found['predictions_differ']:,} of {found['pictures']:,}"
+    )
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

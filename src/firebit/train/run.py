@@ -24,6 +24,7 @@ from firebit.train.recipe import Recipe, load_recipe, make_recipe
 
 MODEL_FORMAT = 1
 MODELS = ("model", "hardened", "relu", "phase1")
+COMPILED_FILE = "model.firebit"
 _NETWORKS = ("relu", "rectifier", "hardened")
 
 
@@ -44,6 +45,10 @@ class RunFolder:
     @property
     def results_file(self) -> Path:
         return self.path / "results.json"
+
+    @property
+    def compiled_file(self) -> Path:
+        return self.path / COMPILED_FILE
 
     @property
     def journal(self) -> Journal:

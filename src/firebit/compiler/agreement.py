@@ -1,0 +1,135 @@
+"""Whether a plan does what its network does, picture by picture: what snapping changed."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from firebit.engine import reference
+from firebit.engine.batch import batch_size
+from firebit.engine.plan import Plan
+from firebit.nn.census import evaluating
+from firebit.nn.rectifier import Step
+
+_MOST_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class LayerAgreement:
+    """Bits of a hidden layer over all pictures: how many there are, and how many differ."""
+
+    bits: int
+    differ: int
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How a plan agrees with its network on some pictures.
+
+    Attributes:
+        pictures: how many.
+        layers: by name, hidden layers that both have.
+        predictions_differ: pictures whose largest logit is another class; None for an encoder.
+        largest_logit_change: the largest difference of a logit; None for an encoder.
+    """
+
+    pictures: int
+    layers: dict[str, LayerAgreement]
+    predictions_differ: int | None
+    largest_logit_change: float | None
+
+    @property
+    def bits(self) -> int:
+        """Bits compared."""
+        return sum(layer.bits for layer in self.layers.values())
+
+    @property
+    def bits_differ(self) -> int:
+        """Bits that differ."""
+        return sum(layer.differ for layer in self.layers.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as JSON-able values."""
+        return {
+            "pictures": self.pictures,
+            "predictions_differ": self.predictions_differ,
+            "largest_logit_change": self.largest_logit_change,
+            "bits": self.bits,
+            "bits_differ": self.bits_differ,
+            "layers": {name: {"bits": layer.bits, "differ": layer.differ} for name, layer in self.layers.items()},
+        }
+
+
+def agreement(
+    model: nn.Module, plan: Plan, pixels: NDArray[np.uint8], seen: Callable[[slice], Tensor] | None = None
+) -> Agreement:
+    """Run a hardened network and its plan on the same pictures.
+
+    Args:
+        model: the hardened network, on the CPU.
+        plan: what it was compiled to.
+        pixels: uint8 (N, C, H, W) or (N, F), N ≥ 1.
+        seen: what the network sees of a part of them; None: x / 255 in the dtype of its weights.
+
+    Returns:
+        Bits and predictions that differ.
+    """
+    of_part = seen or _scaled(model, pixels)
+    batch = min(_MOST_AT_ONCE, batch_size(plan))
+    bits: Counter[str] = Counter()
+    differ: Counter[str] = Counter()
+    predictions, change = 0, 0.0
+    with evaluating(model), torch.no_grad(), _recorded(model) as record:
+        for start in range(0, len(pixels), batch):
+            part = slice(start, start + batch)
+            record.clear()
+            output = model(of_part(part))
+            for state in reference.states(plan, pixels[part]):
+                theirs = record.get(state.layer.name)
+                if theirs is not None:
+                    bits[state.layer.name] += state.bits.size
+                    differ[state.layer.name] += int((theirs.reshape(state.bits.shape) != state.bits).sum())
+            if plan.logits is not None:
+                ours, expected = reference.logits(plan, pixels[part]), output.double().numpy().reshape(len(output), -1)
+                predictions += int((ours.argmax(1) != expected.argmax(1)).sum())
+                change = max(change, float(np.abs(ours - expected).max()))
+    layers = {name: LayerAgreement(bits[name], differ[name]) for name in bits}
+    if plan.logits is None:
+        return Agreement(len(pixels), layers, None, None)
+    return Agreement(len(pixels), layers, predictions, change)
+
+
+def _scaled(model: nn.Module, pixels: NDArray[np.uint8]) -> Callable[[slice], Tensor]:
+    real = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
+    return lambda part: torch.from_numpy(pixels[part]).to(real) / 255
+
+
+@contextmanager
+def _recorded(model: nn.Module) -> Iterator[dict[str, NDArray[np.uint8]]]:
+    """Outputs of all steps by the names that a plan gives them: of the second call of "act", "act_1"."""
+    record: dict[str, NDArray[np.uint8]] = {}
+    calls: dict[str, int] = defaultdict(int)
+
+    def keep(name: str, output: Tensor) -> None:
+        if not record:
+            calls.clear()
+        number = calls[name]
+        calls[name] += 1
+        record[name if number == 0 else f"{name}_{number}"] = output.to(torch.uint8).numpy()
+
+    hooks = [
+        module.register_forward_hook(lambda _m, _i, output, name=name: keep(name, output))
+        for name, module in model.named_modules()
+        if isinstance(module, Step)
+    ]
+    try:
+        yield record
+    finally:
+        for hook in hooks:
+            hook.remove()

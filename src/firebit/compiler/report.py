@@ -1,0 +1,74 @@
+"""What compiling made of a network: layers, bits, memory, and what snapping changed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from firebit import amounts
+from firebit.compiler.agreement import Agreement
+from firebit.compiler.assemble import Change
+from firebit.engine.cost import Cost
+
+
+@dataclass(frozen=True)
+class Report:
+    """What :func:`firebit.compile` prints.
+
+    Attributes:
+        cost: of every layer: bits, memory, multiply-accumulates.
+        changes: of every layer, what snapping its weights to integers changed.
+        agreement: bits and predictions that snapping changed on the example; None where it held no pictures.
+    """
+
+    cost: Cost
+    changes: tuple[Change, ...]
+    agreement: Agreement | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures as JSON-able values."""
+        return {
+            "cost": self.cost.to_dict(),
+            "changes": {change.name: change.largest for change in self.changes},
+            "agreement": self.agreement.to_dict() if self.agreement else None,
+        }
+
+    def table(self) -> Table:
+        """A rich table: a row per layer."""
+        table = Table("layer", "kind", caption=self._caption(), caption_justify="left")
+        for heading in ("output", "bits", "weights", "thresholds", "weights changed by"):
+            table.add_column(heading, justify="right")
+        for layer, change in zip(self.cost.layers, self.changes, strict=True):
+            table.add_row(
+                Text(layer.name),
+                layer.kind,
+                "×".join(map(str, layer.output)),
+                str(layer.bits) if layer.kept else "",
+                amounts.size(layer.weight_bytes),
+                amounts.size(layer.threshold_bytes),
+                f"≤ {100 * change.largest:.2g} %" if change.largest else "0",
+            )
+        return table
+
+    def _caption(self) -> str:
+        cost, size = self.cost, amounts.size
+        lines = [
+            f"hidden activations per picture: {size(cost.activation_bytes)}, with ReLUs {size(cost.relu_bytes)}; "
+            f"weights and thresholds: {size(cost.weight_bytes + cost.threshold_bytes)}, "
+            f"with ReLUs {size(cost.relu_weight_bytes)}",
+            "weights changed by: the largest change of a weight, as a share of the largest of its channel",
+        ]
+        return "\n".join([*lines, *([difference(self.agreement)] if self.agreement else [])])
+
+    def __str__(self) -> str:
+        return amounts.plain(self.table())
+
+
+def difference(found: Agreement) -> str:
+    """What snapping changed on some pictures, in a line."""
+    pictures = f"{found.pictures:,} picture{'' if found.pictures == 1 else 's'}"
+    bits = f"bits that differ: {found.bits_differ:,} of {found.bits:,}"
+    if found.predictions_differ is None:
+        return f"on {pictures}: {bits}"
+    return f"on {pictures}: predictions that differ: {found.predictions_differ:,}; {bits}"
