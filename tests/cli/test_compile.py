@@ -93,7 +93,8 @@ def test_a_run_gets_its_file(firebit: Run, run_folder: Path, trained: Path) -> N
     assert names == ["act1", "act2", "act3", "fc4"]
     # 60 pictures of 4·12·12 + 10·4·4 + 100 bits.
     assert lines[-3] == (
-        "on few-test, predictions that differ between torch and compiled: 0 of 60; bits that differ: 0 of 50,160"
+        "on few-test, predictions that differ between torch (float64) and compiled: 0 of 60; "
+        "bits that differ: 0 of 50,160"
     )
     size = f"{made.stat().st_size / 1024:.1f} KiB"
     assert lines[-2] == f"Wrote few/model.firebit: {size}, fingerprint {load(made).fingerprint}"
@@ -144,9 +145,10 @@ def test_what_snapping_changed_is_counted(firebit: Run, run_folder: Path) -> Non
 
 def test_differences_are_shown(firebit: Run, run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = Agreement(1060, {"act1": LayerAgreement(2000, 7), "act2": LayerAgreement(500, 1)}, 3, 0.5)
-    monkeypatch.setattr("firebit.compiler.agreement.agreement", lambda *_: found)
+    monkeypatch.setattr("firebit.train.compile.agreement", lambda *_: found)
     assert firebit("compile", "few")[1].splitlines()[-3] == (
-        "on few-test, predictions that differ between torch and compiled: 3 of 1,060; bits that differ: 8 of 2,500"
+        "on few-test, predictions that differ between torch (float64) and compiled: 3 of 1,060; "
+        "bits that differ: 8 of 2,500"
     )
 
 

@@ -53,7 +53,7 @@ def test_the_table_and_plain_lines(firebit: Run, few_digits: Path, tmp_path: Pat
     names = [line.split("│")[1].strip() for line in out.splitlines() if line.startswith("│")]
     steps = ["phase 1", "phase 1, steps", "phase 2", "phase 2, steps", "steps, recalibrated"]
     assert names == ["ReLU", *steps, "compiled, without torch"]
-    assert "\npredictions that differ between torch and compiled: 0 of 60\n" in out
+    assert "\npredictions that differ between torch (float64) and compiled: 0 of 60\n" in out
     assert "Everything is in runs/few/ (start with README.md)." in out
     lines = err.splitlines()
     assert lines[0] == f"runs/few: lenet on {few_digits}, seed 0"

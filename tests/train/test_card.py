@@ -58,7 +58,9 @@ def test_which_layers_are_binary(finished: RunFolder, layers: str | list[str], t
 def test_the_card_says_how_the_compiled_network_agrees(finished: RunFolder) -> None:
     results, recipe = finished.results(), finished.recipe()
     assert results is not None
-    assert "\nPredictions that differ between torch and compiled: 0 of 60.\n" in model_card(recipe, results, finished)
+    assert "\nPredictions that differ between torch (float64) and compiled: 0 of 60.\n" in model_card(
+        recipe, results, finished
+    )
     three = {**results, "compiled": {**results["compiled"], "predictions_differ": 3}}
     assert "compiled: 3 of 60.\n" in model_card(recipe, three, finished)
 

@@ -109,7 +109,7 @@ AGREED = {"pictures": 10_000, "predictions_differ": 1_234, "bits": 7, "bits_diff
     [
         (
             {"compiled": AGREED, "not_compiled": None},
-            "predictions that differ between torch and compiled: 1,234 of 10,000",
+            "predictions that differ between torch (float64) and compiled: 1,234 of 10,000",
         ),
         ({"compiled": None, "not_compiled": "Layer 'a' is too wide."}, "not compiled: Layer 'a' is too wide."),
         ({"compiled": None}, "not compiled: some hidden activations are real numbers"),

@@ -13,7 +13,6 @@ from firebit.errors import FirebitError, ModelFileError, UsageError
 
 if TYPE_CHECKING:
     from firebit.compiler import Report
-    from firebit.compiler.agreement import Agreement
     from firebit.data import ImageSet
     from firebit.engine.plan import Plan
     from firebit.train.run import LoadedModel
@@ -80,7 +79,9 @@ def command(
     pictures, not_checked = _test_pictures(source, loaded) if check else (None, "--no-check was given.")
     name = None
     if pictures is not None:
-        report, name = replace(report, agreement=_agreement(loaded, plan, pictures)), pictures.name
+        from firebit.train.compile import compared
+
+        report, name = replace(report, agreement=compared(loaded, plan, pictures)), pictures.name
     made = Compiled(target, replaced, plan.fingerprint, report, name, not_checked)
     if json_:
         typer.echo(json.dumps(made.to_dict(), indent=2))
@@ -173,12 +174,6 @@ def _test_pictures(source: Path, loaded: "LoadedModel") -> "tuple[ImageSet | Non
     return pictures, None
 
 
-def _agreement(loaded: "LoadedModel", plan: "Plan", pictures: "ImageSet") -> "Agreement":
-    from firebit.compiler.agreement import agreement
-
-    return agreement(loaded.model, plan, pictures.images)
-
-
 def _show(made: Compiled) -> None:
     from firebit.amounts import size
     from firebit.cli.table import show
@@ -187,7 +182,7 @@ def _show(made: Compiled) -> None:
     found = made.report.agreement
     if found:
         typer.echo(
-            f"on {printable(str(made.data))}, predictions that differ between torch and compiled: "
+            f"on {printable(str(made.data))}, predictions that differ between torch (float64) and compiled: "
             f"{found.predictions_differ:,} of {found.pictures:,}; "
             f"bits that differ: {found.bits_differ:,} of {found.bits:,}"
         )

@@ -154,7 +154,7 @@ def _columns(values: Values, term: Term, exact: np.dtype[Any]) -> NDArray[Any]:
     reach = [d * (k - 1) + 1 for k, d in zip(term.weights.shape[2:], term.dilation, strict=True)]
     views = sliding_window_view(values, reach, axis=(2, 3))
     cells = views[:, :, :: term.stride[0], :: term.stride[1], :: term.dilation[0], :: term.dilation[1]]
-    rows = cells.transpose(0, 2, 3, 1, 4, 5).astype(exact)
+    rows = cells.transpose(0, 2, 3, 1, 4, 5).astype(exact, order="C")
     return rows.reshape(-1, np.prod(rows.shape[3:], dtype=int))
 
 

@@ -209,7 +209,8 @@ def _place(frames: Iterable[tuple[str, str, int]]) -> str | None:
     for file, function, line in frames:
         if file.startswith(_TORCH) and function == "trace":
             break
-        if file != __file__ and not file.startswith(_TORCH):
+        # Code that torch.fx wrote, of a network that was traced before, is nobody's to look up.
+        if file != __file__ and not file.startswith((_TORCH, "<")):
             inside.append((file, function, line))
     own = [frame for frame in inside if not frame[0].startswith(_INSTALLED)]
     forwards = [frame for frame in inside if frame[1] == "forward"]

@@ -1,5 +1,6 @@
 """The last act of a run: its hardened network as a file that needs no torch, and the proof that both agree."""
 
+import copy
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,7 +52,12 @@ def compiled_row(loaded: LoadedModel, plan: Plan, pictures: ImageSet) -> tuple[d
         "activation_bytes": size.hidden_bits / 8,
         "weight_bytes": size.weight_bytes + size.threshold_bytes,
     }
-    return row, agreement(loaded.model, plan, pictures.images)
+    return row, compared(loaded, plan, pictures)
+
+
+def compared(loaded: LoadedModel, plan: Plan, pictures: ImageSet) -> Agreement:
+    """How a plan agrees with its hardened network in float64: in float32 torch itself rounds some bits away."""
+    return agreement(copy.deepcopy(loaded.model).double(), plan, pictures.images)
 
 
 def recipe_of(path: Path) -> Recipe:

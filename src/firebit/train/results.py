@@ -62,7 +62,8 @@ def difference_line(results: dict[str, Any]) -> str:
     if found is None:
         return f"not compiled: {results.get('not_compiled', REAL_VALUED)}"
     return (
-        f"predictions that differ between torch and compiled: {found['predictions_differ']:,} of {found['pictures']:,}"
+        "predictions that differ between torch (float64) and compiled: "
+        f"{found['predictions_differ']:,} of {found['pictures']:,}"
     )
 
 
