@@ -19,7 +19,7 @@ from firebit.errors import (
 
 if TYPE_CHECKING:
     __version__: str
-    from firebit import compiler, data, engine, nn, train, zoo
+    from firebit import compiler, data, engine, nn, paper, train, zoo
     from firebit.compiler.compile import compile
     from firebit.engine.network import load
 
@@ -37,11 +37,12 @@ __all__ = [
     "engine",
     "load",
     "nn",
+    "paper",
     "train",
     "zoo",
 ]
 
-_ROOMS = frozenset({"compiler", "data", "engine", "nn", "train", "zoo"})
+_ROOMS = frozenset({"compiler", "data", "engine", "nn", "paper", "train", "zoo"})
 _FUNCTIONS = {"compile": "compiler", "load": "engine.network"}
 
 

@@ -14,6 +14,8 @@ import firebit
 from firebit import cli, errors
 from firebit.cli import doctor
 
+COMMANDS = ("train", "eval", "compile", "predict", "inspect", "summary", "reproduce", "data", "doctor")
+
 
 def leave(*arguments: str) -> Any:
     """The exit code of `firebit ARGUMENTS`."""
@@ -37,11 +39,11 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 def test_help_lists_every_command() -> None:
     result = CliRunner().invoke(cli.app, ["--help"])
     assert result.exit_code == 0
-    for name in ("train", "eval", "summary", "data", "doctor", "--debug", "--version"):
+    for name in (*COMMANDS, "--debug", "--version"):
         assert name in result.output
 
 
-@pytest.mark.parametrize("name", ["train", "eval", "summary", "data", "doctor"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help(name: str) -> None:
     assert CliRunner().invoke(cli.app, [name, "--help"]).exit_code == 0
 

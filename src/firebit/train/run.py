@@ -103,14 +103,25 @@ class RunFolder:
         """Threads of the computation at the start, ≥ 1."""
         return max(1, int(self._environment("threads", int)))
 
-    def _environment(self, key: str, kind: type) -> Any:
+    def environment(self) -> dict[str, Any]:
+        """Versions, processor, threads and the data's fingerprint at the start.
+
+        Raises:
+            ModelFileError: they are missing or damaged.
+        """
         path = self.path / "environment.json"
         try:
             found = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError):
             found = None
-        if not isinstance(found, dict) or not isinstance(found.get(key), kind):
-            raise ModelFileError(f"{path} is missing or damaged.", "Start the run again under another --name.")
+        if not isinstance(found, dict):
+            raise _no_environment(path)
+        return found
+
+    def _environment(self, key: str, kind: type) -> Any:
+        found = self.environment()
+        if not isinstance(found.get(key), kind):
+            raise _no_environment(self.path / "environment.json")
         return found[key]
 
     def results(self) -> dict[str, Any] | None:
@@ -124,6 +135,10 @@ class RunFolder:
         if not isinstance(found, dict):
             raise ModelFileError(f"{self.results_file} is not JSON.", "Remove it and resume the run to make it again.")
         return found
+
+
+def _no_environment(path: Path) -> ModelFileError:
+    return ModelFileError(f"{path} is missing or damaged.", "Start the run again under another --name.")
 
 
 def environment(data_fingerprint: str) -> dict[str, Any]:

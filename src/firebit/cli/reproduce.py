@@ -1,0 +1,49 @@
+"""firebit reproduce: an experiment of the paper, run and put into a table."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from firebit.errors import UsageError
+
+
+def command(
+    name: Annotated[str, typer.Argument(help="table1 or table2.")],
+    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Runs of every trial, seeds 0 … N − 1.")] = 3,
+    scale: Annotated[float, typer.Option(help="Factor on all epochs, for a quick look.")] = 1.0,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a field of all recipes, e.g. threads=1."),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="TRIAL", help="Run this trial only, e.g. cifar10; may be repeated.")
+    ] = None,
+    results: Annotated[Path, typer.Option(help="Records of finished runs, and pages.")] = Path("results"),
+    runs: Annotated[Path, typer.Option(help="Where run directories are made.")] = Path("runs"),
+) -> None:
+    """Reproduce an experiment of the paper. Finished runs are kept, stopped ones go on where they were."""
+    from rich.console import Console
+
+    from firebit.cli.progress import reporter
+    from firebit.paper import EXPERIMENTS, Places, reproduce
+    from firebit.train import Interrupted
+
+    if name not in EXPERIMENTS:
+        raise UsageError(f"There is no experiment {name!r}.", f"Choose one of: {', '.join(EXPERIMENTS)}.")
+    console = Console(stderr=True)
+    try:
+        with reporter(console) as shown:
+            text = reproduce(
+                EXPERIMENTS[name],
+                range(seeds),
+                Places(results, runs),
+                scale=scale,
+                overrides=set_ or (),
+                only=only or (),
+                reporter=shown,
+            )
+    except Interrupted:
+        console.print("Saved. The same command goes on from here.", markup=False, highlight=False)
+        raise typer.Exit(130) from None
+    typer.echo(text, nl=False)

@@ -1,0 +1,58 @@
+"""What a finished run leaves of itself for the tables: a JSON file, which is the cache too."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from firebit.errors import ModelFileError
+from firebit.files import write_text
+
+
+@dataclass(frozen=True)
+class Record:
+    """One finished run.
+
+    Attributes:
+        recipe: as TOML; a run of another recipe is another run.
+        measured_on: "test" or "validation".
+        top1: accuracy by row, in per cent, last epoch.
+        level: share of values that were bits, by row that has one, in per cent.
+        seconds: of training, since the last resume.
+        environment: versions, processor, threads, fingerprint of the data.
+    """
+
+    recipe: str
+    measured_on: str
+    top1: dict[str, float]
+    level: dict[str, float]
+    seconds: float
+    environment: dict[str, Any]
+
+    def save(self, path: Path) -> None:
+        """Write it, whole or not at all."""
+        write_text(path, json.dumps(asdict(self), indent=2) + "\n")
+
+
+def load_record(path: Path) -> Record:
+    """Read the record of a finished run.
+
+    Raises:
+        ModelFileError: it cannot be read, or is no record.
+    """
+    try:
+        record = Record(**json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise _damaged(path) from error
+    numbers = [*_values(record.top1), *_values(record.level), record.seconds]
+    if not isinstance(record.recipe, str) or not all(type(number) in (int, float) for number in numbers):
+        raise _damaged(path)
+    return record
+
+
+def _values(figures: object) -> list[Any]:
+    return list(figures.values()) if isinstance(figures, dict) else [None]
+
+
+def _damaged(path: Path) -> ModelFileError:
+    return ModelFileError(f"{path} is no record of a run.", "Remove it to have the run made again.")

@@ -1,0 +1,141 @@
+"""Run what is missing of an experiment, and write its page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from firebit.errors import UsageError
+from firebit.files import write_text
+from firebit.paper.experiment import Experiment, Trial
+from firebit.paper.page import page
+from firebit.paper.record import Record, load_record
+from firebit.paper.tables import RETRAINED, THRESHOLDED
+from firebit.paper.threshold import thresholded
+from firebit.train.fit import fit
+from firebit.train.loop import Reporter
+from firebit.train.pictures import load_pictures
+from firebit.train.recipe import Recipe
+from firebit.train.run import RunFolder, load_model_file
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things are kept.
+
+    Attributes:
+        results: records of finished runs and pages, a folder per experiment.
+        runs: run directories of what is trained.
+    """
+
+    results: Path
+    runs: Path
+
+
+def reproduce(
+    experiment: Experiment,
+    seeds: Sequence[int],
+    places: Places,
+    *,
+    scale: float = 1.0,
+    overrides: Sequence[str] = (),
+    only: Sequence[str] = (),
+    reporter: Reporter | None = None,
+) -> str:
+    """Train what has no record yet, continuing what was stopped, and write the experiment's page.
+
+    Args:
+        experiment: one of :data:`firebit.paper.EXPERIMENTS`.
+        seeds: a run each.
+        places: where records, pages and runs are kept.
+        scale: factor on all epochs, > 0; for a quick look. Records and pages of another scale have names of their own.
+        overrides: fields of all recipes, "key=value".
+        only: names of the trials to run; of the others the page shows what is recorded. None: all.
+        reporter: is told how it goes.
+
+    Returns:
+        The page, as Markdown; it also stands in `places.results`.
+
+    Raises:
+        UsageError: no seeds, a scale that is not positive, no such trial, or a record made with another recipe.
+        FirebitError: whatever training raises.
+    """
+    _check(experiment, seeds, scale, only)
+    found: dict[str, list[Record]] = {}
+    for trial in experiment.trials:
+        runs = [_Run(experiment, trial, seed, scale, tuple(overrides), places) for seed in seeds]
+        if not only or trial.name in only:
+            found[trial.name] = [run.record() or run.make(reporter) for run in runs]
+        elif all(run.path.exists() for run in runs):
+            found[trial.name] = [record for run in runs if (record := run.record())]
+    text = page(experiment, found, list(seeds), scale, overrides)
+    write_text(places.results / f"{experiment.name}{_suffix(scale)}.md", text)
+    return text
+
+
+def _check(experiment: Experiment, seeds: Sequence[int], scale: float, only: Sequence[str]) -> None:
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise UsageError(f"seeds {list(seeds)} are not one or more different seeds.", "Give for example --seeds 3.")
+    if not 0 < scale < float("inf"):
+        raise UsageError(f"scale={scale} is not a positive factor.", "Give 1 for the whole experiment, 0.1 for a look.")
+    names = [trial.name for trial in experiment.trials]
+    unknown = [name for name in only if name not in names]
+    if unknown:
+        raise UsageError(f"{experiment.name} has no trial {unknown[0]!r}.", f"Choose among: {', '.join(names)}.")
+
+
+def _suffix(scale: float) -> str:
+    return "" if scale == 1 else f"@{scale:g}"
+
+
+@dataclass(frozen=True)
+class _Run:
+    experiment: Experiment
+    trial: Trial
+    seed: int
+    scale: float
+    overrides: tuple[str, ...]
+    places: Places
+
+    @property
+    def name(self) -> str:
+        return f"{self.trial.name}-seed{self.seed}{_suffix(self.scale)}"
+
+    @property
+    def path(self) -> Path:
+        return self.places.results / self.experiment.name / f"{self.name}.json"
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.trial.recipe_for(self.seed, self.scale, self.overrides)
+
+    def record(self) -> Record | None:
+        """The record of this run, None before there is one."""
+        if not self.path.exists():
+            return None
+        record = load_record(self.path)
+        if record.recipe != self.recipe.to_toml():
+            raise UsageError(
+                f"{self.path} was made with another recipe.",
+                "Remove it to have the run made again, give the same --set, or choose another --results.",
+            )
+        return record
+
+    def make(self, reporter: Reporter | None) -> Record:
+        """Train, or go on with what was stopped, and leave a record."""
+        folder = RunFolder(self.places.runs / f"{self.experiment.name}-{self.name}")
+        results = fit(self.recipe, folder, resume=folder.path.exists(), reporter=reporter)
+        record = _of_run(self.trial, self.recipe, folder, results)
+        record.save(self.path)
+        return record
+
+
+def _of_run(trial: Trial, recipe: Recipe, folder: RunFolder, results: dict[str, Any]) -> Record:
+    top1 = {row["name"]: 100 * row["metrics"]["top1"] for row in results["rows"]}
+    level = {row["name"]: 100 * row["census"]["level"] for row in results["rows"] if row["census"]}
+    if trial.thresholded and recipe.baseline.enabled:
+        relu = load_model_file(folder.model_file("relu")).model
+        before, after = thresholded(relu, recipe, load_pictures(recipe), trial.thresholded)
+        top1 |= {THRESHOLDED: 100 * before.top1, RETRAINED: 100 * after.top1}
+    environment = folder.environment()
+    return Record(recipe.to_toml(), results["measured_on"], top1, level, results["seconds"], environment)

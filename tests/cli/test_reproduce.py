@@ -1,0 +1,51 @@
+"""firebit reproduce on the command line."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from firebit import cli, paper
+from firebit.train import Interrupted
+
+
+def leave(*arguments: str) -> Any:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    return caught.value.code
+
+
+def test_what_it_is_asked_is_what_is_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[Any] = []
+
+    def run(experiment: Any, seeds: Any, places: Any, *, reporter: Any, **options: Any) -> str:
+        asked.extend([experiment.name, list(seeds), places, options])
+        return "# A page\n"
+
+    monkeypatch.setattr(paper, "reproduce", run)
+    options = ["--seeds", "2", "--scale", "0.1", "--results", str(tmp_path / "r"), "--runs", str(tmp_path / "t")]
+    options += ["--set", "threads=1", "--only", "cifar10", "--only", "mnist"]
+    result = CliRunner().invoke(cli.app, ["reproduce", "table2", *options])
+    assert (result.exit_code, result.stdout) == (0, "# A page\n")
+    expected = {"scale": 0.1, "overrides": ["threads=1"], "only": ["cifar10", "mnist"]}
+    assert asked == ["table2", [0, 1], paper.Places(tmp_path / "r", tmp_path / "t"), expected]
+
+
+def test_an_experiment_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert leave("reproduce", "table9") == 2
+    assert "There is no experiment 'table9'." in capsys.readouterr().err
+
+
+def test_a_scale_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert leave("reproduce", "table1", "--scale", "0") == 2
+    assert "scale=0.0" in capsys.readouterr().err
+
+
+def test_a_signal_leaves_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def stop(*_: Any, **__: Any) -> str:
+        raise Interrupted("stopped")
+
+    monkeypatch.setattr(paper, "reproduce", stop)
+    assert leave("reproduce", "table1") == 130
+    assert "The same command goes on" in capsys.readouterr().err

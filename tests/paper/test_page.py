@@ -1,0 +1,34 @@
+"""Pages: means and deviations by hand, the paper beside them."""
+
+from firebit.paper.experiment import Experiment, Trial
+from firebit.paper.page import page
+from firebit.paper.record import Record
+
+
+def record(**top1: float) -> Record:
+    return Record("", "test", top1, {}, 1800.0, {"processor": "a chip", "threads": 1, "torch": "2.13"})
+
+
+def test_a_page_by_hand() -> None:
+    trials = (
+        Trial("a", "A net", "cifar10", printed={"soft": 75.4}),
+        Trial("b", "B net", "cifar10"),
+    )
+    experiment = Experiment("table9", "Table 9", {"soft": "soft", "hard": "steps"}, trials, "That is all.")
+    # Mean 71, deviations −1, 0, 1: sd 1.
+    found = {"a": [record(soft=70.0), record(soft=71.0), record(soft=72.0, hard=60.0)], "b": [record(hard=50.0)] * 3}
+    lines = page(experiment, found, [0, 1, 2], 0.5).splitlines()
+    assert lines[:3] == ["# Table 9", "", "`firebit reproduce table9 --seeds 3 --scale 0.5`"]
+    assert lines[4] == (
+        "Top-1 accuracy in per cent, last epoch, test set, mean ± sd over seeds 0, 1, 2. a chip, 1 threads, "
+        "torch 2.13; 3.0 hours of training in all. **Epochs times 0.5: a look, not the experiment.**"
+    )
+    assert lines[6:] == [
+        "| network | soft | steps |",
+        "|---|---|---|",
+        "| A net | 71.00 ± 1.00 | 60.00 |",
+        "| the paper | *75.40* | – |",
+        "| B net | – | 50.00 ± 0.00 |",
+        "",
+        "That is all.",
+    ]
