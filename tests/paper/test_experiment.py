@@ -25,12 +25,12 @@ def test_nothing_is_made_of_no_epochs() -> None:
     assert Trial("mnist", "MNIST", "mnist").recipe_for(0, 0.1).classifier.epochs == 0
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=str)
+@pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=list(EXPERIMENTS))
 def test_what_is_declared_can_be_run(experiment: Experiment) -> None:
     assert len({trial.name for trial in experiment.trials}) == len(experiment.trials)
     for trial in experiment.trials:
         recipe = trial.recipe_for(0)
-        assert set(trial.printed) <= set(experiment.rows)
+        assert set(trial.printed) <= set(EXPERIMENTS[experiment.records].rows)
         assert recipe.baseline.enabled or trial.thresholded is None
 
 

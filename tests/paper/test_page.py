@@ -6,7 +6,7 @@ from firebit.paper.record import Record
 
 
 def record(**top1: float) -> Record:
-    return Record("", "test", top1, {}, 1800.0, {"processor": "a chip", "threads": 1, "torch": "2.13"})
+    return Record("", "test", top1, {}, [], 1800.0, {"processor": "a chip", "threads": 1, "torch": "2.13"})
 
 
 def test_a_page_by_hand() -> None:

@@ -8,7 +8,7 @@ import pytest
 from firebit.errors import ModelFileError
 from firebit.paper.record import Record, load_record
 
-RECORD = Record("seed = 0\n", "test", {"relu": 75.5}, {"phase2": 90.0}, 12.5, {"torch": "2"})
+RECORD = Record("seed = 0\n", "test", {"relu": 75.5}, {"phase2": 90.0}, [{"stage": "phase1"}], 12.5, {"torch": "2"})
 
 
 def test_a_record_comes_back(tmp_path: Path) -> None:
@@ -34,7 +34,9 @@ def test_what_is_no_record(text: str, tmp_path: Path) -> None:
         load_record(path)
 
 
-@pytest.mark.parametrize("wrong", [{"top1": {"relu": "75"}}, {"seconds": None}, {"level": {"a": True}}, {"recipe": 3}])
+@pytest.mark.parametrize(
+    "wrong", [{"top1": {"relu": "75"}}, {"seconds": None}, {"level": {"a": True}}, {"recipe": 3}, {"epochs": 3}]
+)
 def test_records_with_wrong_values(wrong: dict[str, Any], tmp_path: Path) -> None:
     import json
     from dataclasses import asdict

@@ -84,3 +84,18 @@ def test_only_some_trials(experiment: Experiment, tmp_path: Path) -> None:
     assert "[phase2]\nepochs = 1\nlr = 0.02" in load_record(tmp_path / "results/few/two-seed0@0.5.json").recipe
     with pytest.raises(UsageError, match="few has no trial 'three'"):
         reproduce(experiment, [0], places, only=["three"])
+
+
+def test_a_figure_is_drawn_of_the_runs_of_another_experiment(
+    done: tuple[Places, str], experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places, _ = done
+    figure = dataclasses.replace(experiment, name="curve", rows={}, source="few")
+    monkeypatch.setattr("firebit.paper.run.fit", lambda *_, **__: pytest.fail("it trained"))
+    text = reproduce(figure, [0], places, scale=0.5)
+    assert "![Share of binary units along training](curve-one@0.5.svg)" in text
+    assert "| act3 | 100 |" in text
+    found = sorted(path.name for path in places.results.iterdir() if path.name.startswith("curve"))
+    assert found == [
+        *("curve-one@0.5.png", "curve-one@0.5.svg", "curve-two@0.5.png", "curve-two@0.5.svg", "curve@0.5.md"),
+    ]

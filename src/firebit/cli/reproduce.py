@@ -9,7 +9,7 @@ from firebit.errors import UsageError
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="table1 or table2.")],
+    name: Annotated[str, typer.Argument(help="table1, table2 or figure2.")],
     seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Runs of every trial, seeds 0 … N − 1.")] = 3,
     scale: Annotated[float, typer.Option(help="Factor on all epochs, for a quick look.")] = 1.0,
     set_: Annotated[

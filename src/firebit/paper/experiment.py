@@ -44,14 +44,15 @@ class Trial:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A table of the paper, as a list of runs.
+    """A table or figure of the paper, as a list of runs.
 
     Attributes:
         name: as on the command line.
         title: heading of its page.
-        rows: names of result rows and the headings of their columns, in order.
+        rows: of a table: names of result rows and the headings of their columns, in order; empty for a figure.
         trials: the runs.
         notes: what is not run here, and where we differ.
+        source: the experiment whose runs these are; empty: its own.
     """
 
     name: str
@@ -59,3 +60,9 @@ class Experiment:
     rows: Mapping[str, str]
     trials: tuple[Trial, ...]
     notes: str
+    source: str = ""
+
+    @property
+    def records(self) -> str:
+        """The folder of its records."""
+        return self.source or self.name

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 
+from firebit.paper import binarisation
 from firebit.paper.experiment import Experiment, Trial
 from firebit.paper.record import Record
 
@@ -14,7 +15,7 @@ def page(
     scale: float = 1.0,
     overrides: Sequence[str] = (),
 ) -> str:
-    """Markdown: a table of ours and the paper's, and how it was made.
+    """Markdown: a table of ours and the paper's, or figures, and how they were made.
 
     Args:
         experiment: what was run.
@@ -36,6 +37,13 @@ def page(
         f"{sum(r.seconds for records in found.values() for r in records) / 3600:.1f} hours of training in all."
         + ("" if scale == 1 else f" **Epochs times {scale:g}: a look, not the experiment.**"),
         "",
+    ]
+    body = _table(experiment, found) if experiment.rows else _figures(experiment, found, scale)
+    return "\n".join([*lines, *body, "", experiment.notes, ""])
+
+
+def _table(experiment: Experiment, found: Mapping[str, Sequence[Record]]) -> list[str]:
+    lines = [
         "| network | " + " | ".join(experiment.rows.values()) + " |",
         "|---|" + "---|" * len(experiment.rows),
     ]
@@ -44,7 +52,18 @@ def page(
         lines.append(_row(name, [_spread(found.get(trial.name, ()), row) for row in experiment.rows]))
         if trial.printed:
             lines.append(_row("the paper", [_printed(trial, row) for row in experiment.rows]))
-    return "\n".join([*lines, "", experiment.notes, ""])
+    return lines
+
+
+def _figures(experiment: Experiment, found: Mapping[str, Sequence[Record]], scale: float) -> list[str]:
+    lines: list[str] = []
+    for trial in experiment.trials:
+        if trial.name not in found:
+            continue
+        file = f"{experiment.name}-{trial.name}{'' if scale == 1 else f'@{scale:g}'}.svg"
+        lines += [f"**{trial.title}**", "", f"![Share of binary units along training]({file})", ""]
+        lines += ["At the end of phase 2:", "", *binarisation.table(found[trial.name]), ""]
+    return lines[:-1]
 
 
 def _row(title: str, cells: Sequence[str]) -> str:

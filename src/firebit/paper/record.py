@@ -18,6 +18,8 @@ class Record:
         measured_on: "test" or "validation".
         top1: accuracy by row, in per cent, last epoch.
         level: share of values that were bits, by row that has one, in per cent.
+        epochs: of both phases, one after the other: "stage", "epoch", accuracies "soft" and "steps" in per cent, and
+            "layers", what the journal's census found of each.
         seconds: of training, since the last resume.
         environment: versions, processor, threads, fingerprint of the data.
     """
@@ -26,6 +28,7 @@ class Record:
     measured_on: str
     top1: dict[str, float]
     level: dict[str, float]
+    epochs: list[dict[str, Any]]
     seconds: float
     environment: dict[str, Any]
 
@@ -45,7 +48,11 @@ def load_record(path: Path) -> Record:
     except (OSError, ValueError, TypeError) as error:
         raise _damaged(path) from error
     numbers = [*_values(record.top1), *_values(record.level), record.seconds]
-    if not isinstance(record.recipe, str) or not all(type(number) in (int, float) for number in numbers):
+    if (
+        not isinstance(record.recipe, str)
+        or not isinstance(record.epochs, list)
+        or not all(type(number) in (int, float) for number in numbers)
+    ):
         raise _damaged(path)
     return record
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from firebit.errors import UsageError
 from firebit.files import write_text
+from firebit.paper.binarisation import save_figure
 from firebit.paper.experiment import Experiment, Trial
 from firebit.paper.page import page
 from firebit.paper.record import Record, load_record
@@ -68,6 +69,9 @@ def reproduce(
             found[trial.name] = [run.record() or run.make(reporter) for run in runs]
         elif all(run.path.exists() for run in runs):
             found[trial.name] = [record for run in runs if (record := run.record())]
+    if not experiment.rows:
+        for name, records in found.items():
+            save_figure(records, places.results / f"{experiment.name}-{name}{_suffix(scale)}")
     text = page(experiment, found, list(seeds), scale, overrides)
     write_text(places.results / f"{experiment.name}{_suffix(scale)}.md", text)
     return text
@@ -103,7 +107,7 @@ class _Run:
 
     @property
     def path(self) -> Path:
-        return self.places.results / self.experiment.name / f"{self.name}.json"
+        return self.places.results / self.experiment.records / f"{self.name}.json"
 
     @property
     def recipe(self) -> Recipe:
@@ -123,7 +127,7 @@ class _Run:
 
     def make(self, reporter: Reporter | None) -> Record:
         """Train, or go on with what was stopped, and leave a record."""
-        folder = RunFolder(self.places.runs / f"{self.experiment.name}-{self.name}")
+        folder = RunFolder(self.places.runs / f"{self.experiment.records}-{self.name}")
         results = fit(self.recipe, folder, resume=folder.path.exists(), reporter=reporter)
         record = _of_run(self.trial, self.recipe, folder, results)
         record.save(self.path)
@@ -137,5 +141,13 @@ def _of_run(trial: Trial, recipe: Recipe, folder: RunFolder, results: dict[str, 
         relu = load_model_file(folder.model_file("relu")).model
         before, after = thresholded(relu, recipe, load_pictures(recipe), trial.thresholded)
         top1 |= {THRESHOLDED: 100 * before.top1, RETRAINED: 100 * after.top1}
+    epochs = [_epoch(entry) for entry in folder.journal.records() if entry["stage"] in ("phase1", "phase2")]
     environment = folder.environment()
-    return Record(recipe.to_toml(), results["measured_on"], top1, level, results["seconds"], environment)
+    return Record(recipe.to_toml(), results["measured_on"], top1, level, epochs, results["seconds"], environment)
+
+
+def _epoch(entry: dict[str, Any]) -> dict[str, Any]:
+    kept = ("units", "level", "binary_share", "constant_units")
+    layers = {name: {key: figures[key] for key in kept} for name, figures in entry["census"]["layers"].items()}
+    soft, steps = 100 * entry["soft"]["top1"], 100 * entry["steps"]["top1"]
+    return {"stage": entry["stage"], "epoch": entry["epoch"], "soft": soft, "steps": steps, "layers": layers}

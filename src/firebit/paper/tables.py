@@ -1,4 +1,4 @@
-"""The tables of the paper as experiments."""
+"""The tables and figures of the paper as experiments."""
 
 from firebit.paper.experiment import Experiment, Trial
 
@@ -86,4 +86,13 @@ TABLE_2 = Experiment(
     notes=f"{_NOTES} ImageNet is not run.",
 )
 
-EXPERIMENTS = {experiment.name: experiment for experiment in (TABLE_1, TABLE_2)}
+FIGURE_2 = Experiment(
+    name="figure2",
+    title="Figures 2 and 4, left: how units become binary",
+    rows={},
+    trials=TABLE_2.trials[:2],
+    notes=f"A unit is a channel at a position. The vertical line stands between the phases. {_NOTES}",
+    source=TABLE_2.name,
+)
+
+EXPERIMENTS = {experiment.name: experiment for experiment in (TABLE_1, TABLE_2, FIGURE_2)}
