@@ -32,7 +32,8 @@ def page(
         "",
         f"`firebit reproduce {experiment.name} --seeds {len(seeds)}{scaled}`",
         "",
-        f"Top-1 accuracy in per cent, last epoch, {first.measured_on} set, mean ± sd over seeds {_list(seeds)}. "
+        f"{'Top-1 accuracy in per cent, last epoch' if experiment.rows else 'Census of every epoch'}, "
+        f"{first.measured_on} set, mean {'± sd ' if experiment.rows else ''}over seeds {_list(seeds)}. "
         f"{environment.get('processor')}, {environment.get('threads')} threads, torch {environment.get('torch')}; "
         f"{sum(r.seconds for records in found.values() for r in records) / 3600:.1f} hours of training in all."
         + ("" if scale == 1 else f" **Epochs times {scale:g}: a look, not the experiment.**"),
