@@ -10,6 +10,11 @@ MODULES = (
     "firebit.nn.harden",
     "firebit.nn.rectifier",
     "firebit.nn.rectify",
+    "firebit.nn.snap",
+    "firebit.nn.straight",
+    "firebit.nn.weights",
+    "firebit.train.average",
+    "firebit.train.hold",
     "firebit.zoo.registry",
 )
 

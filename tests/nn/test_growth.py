@@ -72,9 +72,27 @@ def test_a_schedule_is_linear_between_its_points() -> None:
     assert factors == [0.0, 0.0, 0.5, 1.0, 1.0]
 
 
-def test_the_state_survives_json_and_continues() -> None:
+def test_layers_may_have_schedules_of_their_own() -> None:
+    model = net(1.0, 1.0, 1.0, 1.0)
+    growth = SlopeGrowth(model, 1.5, schedule={"*": [(0, 0.0), (3, 1.0)], "1": [(0.5, 1.0), (2.5, 0.0)], "2": []})
+    # The factors of steps 0, 1 and 2; "2" has no points, so that its strength stays.
+    expected = {"0": 0 + 1 / 3 + 2 / 3, "1": 1 + 0.75 + 0.25, "2": 3, "3": 0 + 1 / 3 + 2 / 3}
+    for _ in range(3):
+        growth.step()
+    for name, total in expected.items():
+        slope = model.get_submodule(name).slope.item()  # type: ignore[operator,union-attr]
+        assert slope == pytest.approx(math.sqrt(1 + 2 * 1.5 * total), abs=1e-6)
+
+
+def test_a_layer_without_a_schedule_of_its_own_keeps_its_strength() -> None:
+    growth = SlopeGrowth(net(1.0, 1.0), 1.0, schedule={"1": [(0, 0.25)]})
+    assert (growth.factor("0"), growth.factor("1")) == (1.0, 0.25)
+
+
+@pytest.mark.parametrize("schedule", [[(0, 0.0), (10, 1.0)], {"0": [(0.5, 0.0), (10.5, 1.0)]}])
+def test_the_state_survives_json_and_continues(schedule) -> None:  # type: ignore[no-untyped-def]
     one, two = net(0.5), net(0.5)
-    growth = SlopeGrowth(one, 0.1, schedule=[(0, 0.0), (10, 1.0)], law="inverse")
+    growth = SlopeGrowth(one, 0.1, schedule=schedule, law="inverse")
     for _ in range(7):
         growth.step()
     twin = SlopeGrowth(two, 0.0)
@@ -85,6 +103,7 @@ def test_the_state_survives_json_and_continues() -> None:
             each.step()
     assert one[0].slope.item() == two[0].slope.item()
     assert twin.steps == 12
+    assert twin.state_dict() == growth.state_dict()
 
 
 @pytest.mark.parametrize("strength", [-1e-4, float("nan"), {"0": -1}, {"missing": 1.0}])
@@ -98,10 +117,18 @@ def test_a_model_without_rectifiers_is_refused() -> None:
         SlopeGrowth(nn.Linear(1, 1))
 
 
-@pytest.mark.parametrize("schedule", [[(5, 1.0), (5, 2.0)], [(0, -1.0)]])
-def test_bad_schedules_are_refused(schedule: list[tuple[int, float]]) -> None:
+@pytest.mark.parametrize(
+    "schedule",
+    [[(5, 1.0), (5, 2.0)], [(0, -1.0)], [(0, float("nan"))], [(float("nan"), 1.0), (5, 1.0)], {"0": [(0, -1.0)]}],
+)
+def test_bad_schedules_are_refused(schedule) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UsageError, match="schedule"):
         SlopeGrowth(net(1.0), schedule=schedule)
+
+
+def test_a_schedule_for_a_layer_that_is_not_there_is_refused() -> None:
+    with pytest.raises(UsageError, match="'7' matches no bounded rectifier"):
+        SlopeGrowth(net(1.0), 1.0, schedule={"7": [(0, 1.0)]})
 
 
 def test_only_weights_decay() -> None:

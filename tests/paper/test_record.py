@@ -35,7 +35,15 @@ def test_what_is_no_record(text: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"top1": {"relu": "75"}}, {"seconds": None}, {"level": {"a": True}}, {"recipe": 3}, {"epochs": 3}]
+    "wrong",
+    [
+        {"top1": {"relu": "75"}},
+        {"seconds": None},
+        {"level": {"a": True}},
+        {"recipe": 3},
+        {"recipe": "= 1"},
+        {"epochs": 3},
+    ],
 )
 def test_records_with_wrong_values(wrong: dict[str, Any], tmp_path: Path) -> None:
     import json

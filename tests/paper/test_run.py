@@ -59,6 +59,18 @@ def test_a_record_of_another_recipe_is_refused(
         reproduce(other, [0], places, scale=0.5)
 
 
+def test_a_record_may_be_older_than_a_field(done: tuple[Places, str], experiment: Experiment, tmp_path: Path) -> None:
+    places, text = done
+    path = places.results / "few" / "two-seed0@0.5.json"
+    record = load_record(path)
+    assert "recalibrate = false" in record.recipe
+    assert "label_smoothing = 0.0\n" in record.recipe
+    older = dataclasses.replace(record, recipe=record.recipe.replace("label_smoothing = 0.0\n", ""))
+    older.save(path)
+    assert reproduce(experiment, [0], places, scale=0.5) == text
+    record.save(path)
+
+
 def test_a_run_whose_record_is_lost_gives_it_again(done: tuple[Places, str], experiment: Experiment) -> None:
     places, _ = done
     path = places.results / "few" / "two-seed0@0.5.json"

@@ -42,6 +42,26 @@ def test_the_card_names_files_that_exist(finished: RunFolder) -> None:
     assert all((finished.path / name).is_file() for name in listed)
 
 
+def test_a_run_without_average_and_teacher_says_so_by_saying_nothing(finished: RunFolder) -> None:
+    card = (finished.path / "README.md").read_text("utf-8")
+    assert "aught" not in card
+    assert "teacher.safetensors" not in card
+
+
+def test_the_card_says_what_was_averaged_and_who_taught(finished: RunFolder) -> None:
+    results = finished.results()
+    assert results is not None
+    recipe = make_recipe({"average": {"decay": 0.99}, "loss": {"distillation": 0.25}})
+    card = model_card(recipe, results, finished)
+    assert "one run, moving average of the weights (decay 0.99).\n" in card
+    assert "Taught by its own ReLU baseline: 25 % of the loss.\n" in card
+    assert "teacher.safetensors" not in card
+    other = model_card(make_recipe({"loss": {"distillation": 1, "teacher": "runs/wide"}}), results, finished)
+    assert "one run, last epoch.\n" in other
+    assert "Taught by the ReLU baseline of another run: 100 % of the loss.\n" in other
+    assert "- `teacher.safetensors`: the ReLU network it learned from\n" in other
+
+
 @pytest.mark.parametrize(
     ("layers", "text"),
     [("last", "the last hidden layer"), (["act1", "act3"], "act1, act3"), ("all", "every hidden layer")],

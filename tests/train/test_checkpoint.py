@@ -87,6 +87,26 @@ def test_everything_returns_and_training_goes_on_with_the_same_numbers(tmp_path:
     assert growth_again.state_dict() == growth.state_dict()
 
 
+def test_average_and_hold_return(tmp_path: Path) -> None:
+    net = network()
+    average = {name: value + 1 for name, value in net.state_dict().items()}
+    hold = {"losses": [0.1 + 0.2, 1e-9], "lowest": None, "held": 3}
+    optim = optimizer("sgd", net).state_dict()
+    found = load_checkpoint(save_checkpoint(tmp_path, Progress(), net.state_dict(), optim, None, average, hold))
+    assert same(found.average, average)
+    assert same(found.model, dict(net.state_dict()))
+    assert found.hold == hold
+
+
+def test_a_checkpoint_from_before_there_was_a_hold_is_whole(tmp_path: Path) -> None:
+    path = save(tmp_path, 3)
+    tensors, record = load_tensors(path)
+    assert record.pop("hold") is None
+    save_tensors(path, tensors, record)
+    found = load_checkpoint(path)
+    assert (found.average, found.hold) == ({}, None)
+
+
 def test_model_and_optimizer_keep_shapes_and_types(tmp_path: Path) -> None:
     net = network()
     optim = optimizer("adamw", net)

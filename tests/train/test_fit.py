@@ -4,7 +4,8 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from firebit.nn.rectifier import BoundedRectifier, Step
 from firebit.nn.snap import snap
 from firebit.train import Interrupted, Recipe, RunFolder, evaluate, fit, load_model
 from firebit.train.checkpoint import Progress, load_checkpoint, newest_checkpoint
+from firebit.train.hold import Hold
 from firebit.train.loop import Silent
 
 Tiny = Callable[..., Recipe]
@@ -271,6 +273,196 @@ def test_adamw_and_centred_codes_without_batch_norm(tiny: Tiny, tmp_path: Path, 
     assert numbers(parted) == numbers(whole)
 
 
+# levers
+
+ALL = {
+    "net": {"dropout": 0.25},
+    "optimizer": {"weight_decay": 1e-3, "weight_decay_end": 0.0},
+    "loss": {"label_smoothing": 0.1, "distillation": 0.5},
+    "average": {"decay": 0.8, "start": 0.4},
+    "phase1": {"epochs": 2, "growth_end": 5e-2, "front": 1.0, "hold": 1e-3},
+    "phase2": {"epochs": 2, "growth": 1e-2, "growth_end": 0.0, "hold": 1e-3},
+    "classifier": {"epochs": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def short_hold() -> Iterator[None]:
+    """Means over four steps, so that growth is held in runs of a few steps too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MODULE, "Hold", partial(Hold, window=4))
+        yield
+
+
+@pytest.fixture(scope="module")
+def levered(tiny: Tiny, short_hold: None, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A finished tiny run with every lever in use; not to be written to."""
+    folder = RunFolder(tmp_path_factory.mktemp("levers") / "few")
+    fit(tiny(**ALL), folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changes", "changed"),
+    [
+        ({"loss": {"label_smoothing": 0.1}}, {"relu", "phase1", "model", "hardened"}),
+        ({"loss": {"distillation": 0.5}}, {"phase1", "model", "hardened"}),
+        ({"loss": {"distillation": 0.5, "temperature": 1.0}}, {"phase1", "model", "hardened"}),
+        ({"average": {"decay": 0.5}}, {"relu", "phase1", "model", "hardened"}),
+        ({"optimizer": {"weight_decay_end": 0.0}}, {"relu", "phase1", "model", "hardened"}),
+        ({"net": {"dropout": 0.5}}, {"relu", "phase1", "model", "hardened"}),
+        ({"phase2": {"growth_end": 1e-3}}, {"model", "hardened"}),
+        ({"phase2": {"growth_end": 1e-3, "front": 2.0}}, {"model", "hardened"}),
+        ({"phase2": {"hold": 1e-6}}, {"model", "hardened"}),
+    ],
+)
+def test_a_lever_moves_what_it_is_for_and_nothing_before(
+    tiny: Tiny, finished: RunFolder, short_hold: None, tmp_path: Path, changes: dict[str, Any], changed: set[str]
+) -> None:
+    folder = RunFolder(tmp_path / "a")
+    fit(tiny(classifier={"epochs": 1}, **changes), folder)
+    before, after = numbers(finished), numbers(folder)
+    assert {name for name in before if before[name] != after[name]} == {
+        *(f"{name}.safetensors" for name in changed),
+        "model.firebit",
+    }
+
+
+def test_front_and_temperature_are_seen_in_the_numbers(tiny: Tiny, tmp_path: Path) -> None:
+    base = {"baseline": {"epochs": 1}, "phase1": {"epochs": 1, "growth_end": 1e-1}, "phase2": {"epochs": 0}}
+    found = []
+    for name, more in (
+        ("plain", {"loss": {"distillation": 0.5}}),
+        ("front", {"loss": {"distillation": 0.5}, "phase1": {**base["phase1"], "front": 1.0}}),
+        ("warm", {"loss": {"distillation": 0.5, "temperature": 9.0}}),
+    ):
+        folder = RunFolder(tmp_path / name)
+        fit(tiny(**{**base, **more}), folder)
+        found.append(numbers(folder)["phase1.safetensors"])
+    assert found[0] != found[1] != found[2] != found[0]
+
+
+def test_levers_at_rest_give_the_numbers_of_a_recipe_without_them(
+    tiny: Tiny, finished: RunFolder, tmp_path: Path
+) -> None:
+    folder, phase = RunFolder(tmp_path / "a"), {"front": 1.0, "hold": 0.0}
+    recipe = tiny(
+        classifier={"epochs": 1},
+        net={"dropout": 0.0},
+        loss={"label_smoothing": 0.0, "distillation": 0.0, "temperature": 2.0, "teacher": "nowhere"},
+        average={"decay": 0.0, "start": 0.0},
+        phase1=phase,
+        phase2=phase,
+    )
+    fit(recipe, folder)
+    assert numbers(folder) == numbers(finished)
+    assert journal(folder) == journal(finished)
+    assert rows(folder) == rows(finished)
+
+
+def test_the_averaged_network_is_measured_saved_and_hardened(tiny: Tiny, levered: RunFolder, few_digits: Path) -> None:
+    records = levered.journal.records()
+    # Of the six steps of relu, the twelve of a phase and the six of the classifier averaging leaves out 40 %.
+    assert [(r["stage"], r["epoch"], r.get("averaged", False)) for r in records] == [
+        *[("relu", 1, True), ("phase1", 1, True), ("phase1", 2, True), ("phase2", 1, True), ("phase2", 2, True)],
+        ("classifier", 1, True),
+    ]
+    last = {record["stage"]: record for record in records}
+    found = {row["name"]: row["metrics"] for row in rows(levered)}
+    test = load(few_digits, "test")
+    for name, stage in (("relu", "relu"), ("phase1", "phase1"), ("model", "phase2")):
+        assert evaluate(load_model(levered.path, name), test)[0].loss == pytest.approx(last[stage]["soft"]["loss"])
+        assert found[stage]["loss"] == pytest.approx(last[stage]["soft"]["loss"])
+    assert found["phase1 steps"]["loss"] == pytest.approx(last["phase1"]["steps"]["loss"])
+    assert found["steps, classifier tuned"]["loss"] == pytest.approx(last["classifier"]["soft"]["loss"], rel=1e-3)
+
+
+def test_averaging_that_has_not_begun_is_not_measured(tiny: Tiny, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "a")
+    recipe = tiny(average={"decay": 0.8, "start": 0.5}, baseline={"enabled": False}, phase2={"epochs": 0})
+    fit(recipe, folder)
+    assert [record.get("averaged", False) for record in folder.journal.records()] == [False, True]
+    newest = newest_checkpoint(folder.checkpoints)
+    assert newest is not None
+    saved = numbers(folder)
+    averaged = {name: value.numpy().tobytes() for name, value in newest.average.items()}
+    assert averaged == saved["phase1.safetensors"]
+    assert averaged != {name: value.numpy().tobytes() for name, value in newest.model.items()}
+    # A phase without epochs hands on what it was given: the average.
+    assert saved["model.safetensors"] == averaged
+
+
+def test_growth_that_is_held_says_so(levered: RunFolder) -> None:
+    held = [record["held"] for record in levered.journal.records() if record["stage"].startswith("phase")]
+    assert len(held) == 4
+    assert held[0] <= held[1]
+    assert 0 < max(held) < 12
+    assert all("held" not in record for record in levered.journal.records() if "slopes" not in record)
+
+
+def test_another_run_teaches_as_the_own_baseline_does_even_when_it_is_gone(
+    tiny: Tiny, finished: RunFolder, tmp_path: Path
+) -> None:
+    own, other = RunFolder(tmp_path / "own"), RunFolder(tmp_path / "other")
+    shutil.copytree(finished.path, tmp_path / "teacher")
+    fit(tiny(loss={"distillation": 0.5}), own)
+    recipe = tiny(loss={"distillation": 0.5, "teacher": str(tmp_path / "teacher")}, baseline={"enabled": False})
+    with pytest.raises(Interrupted):
+        fit(recipe, other, reporter=StopAt(3, interrupt))
+    shutil.rmtree(tmp_path / "teacher")
+    fit(recipe, other, resume=True)
+    found, expected = numbers(other), numbers(own)
+    assert found["teacher.safetensors"] == expected["relu.safetensors"]
+    for name in ("phase1", "model", "hardened"):
+        assert found[f"{name}.safetensors"] == expected[f"{name}.safetensors"]
+    listed = (other.path / "README.md").read_text("utf-8")
+    assert "teacher.safetensors" in listed
+
+
+def test_a_teacher_that_was_not_copied_yet_is_copied_on_resume(
+    tiny: Tiny, finished: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder(tmp_path / "a")
+    recipe = tiny(loss={"distillation": 0.5, "teacher": str(finished.path)}, baseline={"enabled": False})
+    with monkeypatch.context() as patch:
+        patch.setattr(MODULE, "keep_teacher", lambda *_: crash())
+        with pytest.raises(OSError, match="the power is gone"):
+            fit(recipe, folder)
+    fit(recipe, folder, resume=True)
+    assert numbers(folder)["teacher.safetensors"] == numbers(finished)["relu.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("step", "act"), [(3, "stop"), (5, "crash"), (11, "crash"), (17, "stop"), (22, "crash"), (34, "stop")]
+)
+def test_a_run_with_every_lever_ends_with_the_same_numbers_wherever_it_stops(
+    tiny: Tiny, levered: RunFolder, tmp_path: Path, step: int, act: str
+) -> None:
+    recipe, folder = tiny(**ALL), RunFolder(tmp_path / "a")
+    with pytest.raises((Interrupted, OSError)):
+        fit(recipe, folder, reporter=StopAt(step, interrupt if act == "stop" else crash))
+    fit(recipe, folder, resume=True)
+    assert numbers(folder) == numbers(levered)
+    assert journal(folder) == journal(levered)
+    assert rows(folder) == rows(levered)
+
+
+@pytest.mark.parametrize("stage", ["relu", "phase1", "hardened"])
+def test_a_crash_while_a_stage_with_every_lever_ends(
+    tiny: Tiny, levered: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    recipe, folder = tiny(**ALL), RunFolder(tmp_path / "a")
+    real = MODULE.save_model
+    with monkeypatch.context() as patch:
+        patch.setattr(MODULE, "save_model", lambda path, *rest: (real(path, *rest), path.stem == stage and crash()))
+        with pytest.raises(OSError, match="the power is gone"):
+            fit(recipe, folder)
+    fit(recipe, folder, resume=True)
+    assert numbers(folder) == numbers(levered)
+    assert journal(folder) == journal(levered)
+    assert rows(folder) == rows(levered)
+
+
 # stopping and going on
 
 
@@ -475,6 +667,12 @@ def test_resuming_what_is_not_there(tiny: Tiny, tmp_path: Path) -> None:
         ({"batch": 121}, UsageError, "fewer than one batch of 121"),
         ({"net": {"name": "cifar10_quick"}}, UsageError, "cifar10_quick takes pictures of 32×32"),
         ({"layers": ["act9"]}, UsageError, "layers='act9' matches no bounded rectifier"),
+        (
+            {"loss": {"distillation": 0.5}, "baseline": {"enabled": False}},
+            UsageError,
+            "loss.distillation = 0.5 has no teacher",
+        ),
+        ({"loss": {"distillation": 0.5, "teacher": "nowhere"}}, UsageError, "'nowhere' is not a run directory"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_anything_is_written(

@@ -48,6 +48,35 @@ def test_kills_are_spread_over_the_run_and_always_the_same(kill: ModuleType, fin
     assert [writing for _, _, writing in plan].count(True) == 5
 
 
+LEVERS = (
+    *(
+        "net.dropout=0.25",
+        "loss.label_smoothing=0.1",
+        "loss.distillation=0.5",
+        "average.decay=0.9",
+        "average.start=0.2",
+    ),
+    *("optimizer.weight_decay_end=0", "phase1.growth=1e-3", "phase1.growth_end=1e-2", "phase1.front=1"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("step", "writing"), [(150, False), (163, True)])
+def test_a_killed_run_with_every_lever_ends_with_the_same_bits(
+    kill: ModuleType, few_digits: Path, tmp_path: Path, step: int, writing: bool
+) -> None:
+    settings = [
+        *("net.name=lenet", "net.width=0.2", "batch=20", "threads=1", "augment.crop=2", "checkpoint_steps=7"),
+        *("baseline.epochs=1", "phase1.epochs=30", "phase2.epochs=1", "classifier.epochs=1", "phase1.hold=1e-9"),
+        *LEVERS,
+    ]
+    run = kill.Run(str(few_digits), settings)
+    reference = kill.make_reference(run, RunFolder(tmp_path / "reference"))
+    assert reference.folder.journal.records()[30]["held"] > 0
+    found = kill.kill_and_resume(run, reference, RunFolder(tmp_path / "killed"), step, 0.0, writing)
+    assert found.differences == ()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("step", "writing"), [(20, False), (9, True)])
 def test_a_killed_run_ends_with_the_same_bits(

@@ -5,11 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from firebit.data import Augmentation, ImageSet, epoch_order, load, to_float
 from firebit.errors import DivergedError
 from firebit.nn.growth import grow
+from firebit.train.average import Average
 from firebit.train.checkpoint import Progress
+from firebit.train.hold import Hold
 from firebit.train.loop import Loop, Silent
 from firebit.train.recipe import Recipe
 from firebit.train.stage import Stage, build_network, make_growth, make_optimizer
@@ -139,6 +142,107 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change(
     assert loop.growth.steps == 0
     for name, value in loop.model.named_parameters():
         assert torch.equal(value.nan_to_num(7), before[name].nan_to_num(7)), name
+
+
+def one_loss(loop: Loop) -> float:
+    """The training loss of the first batch."""
+    return loop._train_batch(epoch_order(120, 0, 0)[:20])
+
+
+@pytest.mark.parametrize("name", ["relu", "phase1"])
+def test_labels_are_smoothed_in_every_network(tiny: Tiny, train_set: ImageSet, name: str) -> None:
+    stage = Stage(name, "relu" if name == "relu" else "rectifier", 1, 0.05, "constant")
+    loop = make_loop(tiny(loss={"label_smoothing": 0.3}, augment={"crop": 0}), train_set, stage)
+    chosen = epoch_order(120, 0, 0)[:20]
+    loop.model.train()
+    with torch.no_grad():
+        chances = loop.model(torch.from_numpy(to_float(train_set.images[chosen]))).log_softmax(1)
+    labels = torch.from_numpy(train_set.labels[chosen])
+    expected = -0.7 * chances.gather(1, labels[:, None]).mean() - 0.3 * chances.mean()
+    assert one_loss(loop) == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_teacher_sees_the_very_pictures_of_the_student(tiny: Tiny, train_set: ImageSet) -> None:
+    recipe = tiny(loss={"distillation": 1.0, "temperature": 2.0})
+    loop = make_loop(recipe, train_set, PHASE1)
+    loop.teacher = build_network(recipe, train_set, "relu").eval()
+    seen: dict[str, list[torch.Tensor]] = {"student": [], "teacher": []}
+    for name, net in (("student", loop.model), ("teacher", loop.teacher)):
+        net.register_forward_hook(lambda _m, args, out, name=name: seen[name].extend([args[0], out.detach()]))
+    loss = one_loss(loop)
+    assert torch.equal(seen["student"][0], seen["teacher"][0])
+    softened = [(seen[name][1] / 2).log_softmax(1) for name in ("student", "teacher")]
+    expected = 4 * F.kl_div(*softened, reduction="sum", log_target=True) / 20
+    assert loss == pytest.approx(expected.item(), rel=1e-5)
+    assert all(parameter.grad is None for parameter in loop.teacher.parameters())
+    assert not loop.teacher.training
+
+
+def test_weight_decay_falls_with_every_batch(tiny: Tiny, train_set: ImageSet) -> None:
+    recipe = tiny(optimizer={"weight_decay": 0.12, "weight_decay_end": 0.0})
+    loop = make_loop(recipe, train_set, PHASE1)
+    found: list[list[float]] = []
+    for _ in range(2):
+        loop.run_epoch(lambda _loss: found.append([group["weight_decay"] for group in loop.optimizer.param_groups]))
+    assert found == [[pytest.approx(0.12 * (1 - step / 12)), 0, 0] for step in range(12)]
+
+
+@pytest.mark.parametrize(("start", "averaged"), [(0.0, 12), (0.5, 6), (0.6, 5), (0.99, 1)])
+def test_averaging_begins_after_its_share_of_the_steps(
+    tiny: Tiny, train_set: ImageSet, start: float, averaged: int
+) -> None:
+    loop = make_loop(tiny(average={"decay": 0.5, "start": start}), train_set, PHASE1)
+    loop.average = Average(loop.model, 0.5)
+    states: list[torch.Tensor] = []
+    begun: list[bool] = []
+
+    def after(_loss: float) -> None:
+        states.append(loop.model.get_submodule("fc4").weight.detach().clone())  # type: ignore[operator, union-attr]
+        begun.append(loop.averaged is not None)
+
+    assert loop.outcome is loop.model
+    for _ in range(2):
+        loop.run_epoch(after)
+    assert begun == [step >= 12 - averaged for step in range(12)]
+    expected = states[12 - averaged]
+    for state in states[13 - averaged :]:
+        expected = (expected + state) / 2
+    assert loop.outcome is loop.averaged
+    torch.testing.assert_close(loop.outcome.get_submodule("fc4").weight.detach(), expected)  # type: ignore[operator, union-attr]
+
+
+def test_an_average_comes_after_growth(tiny: Tiny, train_set: ImageSet) -> None:
+    loop = make_loop(tiny(average={"decay": 0.5, "start": 0.0}), train_set, PHASE1)
+    loop.average = Average(loop.model, 0.5)
+    one_loss(loop)
+    assert torch.equal(loop.outcome.get_submodule("act1").slope, loop.model.get_submodule("act1").slope)  # type: ignore[arg-type]
+
+
+class Every(Hold):
+    """Holds after every other step."""
+
+    def grows_after(self, loss: float) -> bool:
+        self.losses.append(loss)
+        waits = len(self.losses) % 2 == 0
+        self.held += waits
+        return not waits
+
+
+def test_a_held_step_grows_nothing_and_leaves_the_schedule_where_it_is(tiny: Tiny, train_set: ImageSet) -> None:
+    # No learning rate to speak of: what moves the slopes is growth.
+    loop = make_loop(tiny(), train_set, Stage("phase1", "rectifier", 2, 1e-30, "constant", 0.5))
+    loop.hold, losses = Every(0.5), []
+    slopes: list[float] = []
+
+    def after(loss: float) -> None:
+        losses.append(loss)
+        slopes.append(loop.model.get_submodule("act1").slope[0].item() ** 2)  # type: ignore[operator, union-attr, index]
+
+    record = loop.run_epoch(after)
+    assert loop.growth is not None
+    assert (record["held"], loop.growth.steps) == (3, 3)
+    assert list(loop.hold.losses) == losses
+    assert np.diff([0.25, *slopes]) == pytest.approx([1, 0, 1, 0, 1, 0], abs=1e-5)
 
 
 def test_training_on_real_digits_learns(tiny: Tiny) -> None:

@@ -120,6 +120,14 @@ def test_an_unknown_key_gets_the_nearest(tree: dict[str, Any], name: str, near: 
     assert "Known here: " in error.remedy
 
 
+def test_every_lever_is_off_unless_it_is_set() -> None:
+    recipe = Recipe()
+    assert (recipe.loss.label_smoothing, recipe.loss.distillation, recipe.loss.teacher) == (0, 0, None)
+    assert (recipe.average.decay, recipe.net.dropout, recipe.optimizer.weight_decay_end) == (0, 0, None)
+    for phase in (recipe.phase1, recipe.phase2):
+        assert (phase.growth_end, phase.front, phase.hold) == (None, 0, 0)
+
+
 def test_a_key_like_none_gets_the_list() -> None:
     error = refusal({"baseline": {"xyzzy": 1}})
     assert error.remedy == "Known here: enabled, epochs, lr, schedule."
@@ -137,6 +145,26 @@ def test_a_key_like_none_gets_the_list() -> None:
         ({"phase1": {"lr": float("inf")}}, "phase1.lr"),
         ({"phase1": {"schedule": "step"}}, "phase1.schedule"),
         ({"phase1": {"law": "exp"}}, "phase1.law"),
+        ({"phase1": {"growth_end": -1e-4}}, "phase1.growth_end"),
+        ({"phase2": {"growth_end": float("inf")}}, "phase2.growth_end"),
+        ({"phase1": {"front": -0.1}}, "phase1.front"),
+        ({"phase1": {"front": 1001}}, "phase1.front"),
+        ({"phase2": {"hold": -0.1}}, "phase2.hold"),
+        ({"phase2": {"hold": "some"}}, "phase2.hold"),
+        ({"loss": {"label_smoothing": -0.1}}, "loss.label_smoothing"),
+        ({"loss": {"label_smoothing": 1.0}}, "loss.label_smoothing"),
+        ({"loss": {"distillation": -0.1}}, "loss.distillation"),
+        ({"loss": {"distillation": 1.1}}, "loss.distillation"),
+        ({"loss": {"temperature": 0}}, "loss.temperature"),
+        ({"loss": {"temperature": float("nan")}}, "loss.temperature"),
+        ({"loss": {"teacher": 5}}, "loss.teacher"),
+        ({"average": {"decay": -0.1}}, "average.decay"),
+        ({"average": {"decay": 1.0}}, "average.decay"),
+        ({"average": {"start": -0.1}}, "average.start"),
+        ({"average": {"start": 1.0}}, "average.start"),
+        ({"optimizer": {"weight_decay_end": -1e-4}}, "optimizer.weight_decay_end"),
+        ({"net": {"dropout": 1.0}}, "net.dropout"),
+        ({"net": {"dropout": -0.1}}, "net.dropout"),
         ({"baseline": {"epochs": 0}}, "baseline.epochs"),
         ({"optimizer": {"name": "adam"}}, "optimizer.name"),
         ({"optimizer": {"momentum": 1.0}}, "optimizer.momentum"),
@@ -168,6 +196,8 @@ def test_a_value_out_of_range_is_named(tree: dict[str, Any], name: str) -> None:
     ("tree", "name", "word"),
     [
         ({"net": "lenet"}, "net", "table"),
+        ({"loss": 0.1}, "loss", "table"),
+        ({"average": 0.999}, "average", "table"),
         ({"phase1": 5}, "phase1", "table"),
         ({"phase1": [1, 2]}, "phase1", "table"),
         ({"seed": {"value": 1}}, "seed", "integer"),
@@ -213,7 +243,12 @@ trees = st.fixed_dictionaries(
         "threads": st.none() | st.integers(1, 64),
         "recalibrate": st.booleans(),
         "net": st.fixed_dictionaries({}, optional={"name": text, "width": positive, "centred": st.booleans()}),
+        "loss": st.fixed_dictionaries(
+            {}, optional={"distillation": st.floats(0, 1), "temperature": positive, "teacher": st.none() | text}
+        ),
+        "average": st.fixed_dictionaries({"decay": st.floats(0, 1, exclude_max=True)}),
         "phase1": st.fixed_dictionaries({}, optional={"lr": positive, "epochs": st.integers(0, 99)}),
+        "phase2": st.fixed_dictionaries({}, optional={"growth_end": st.none() | positive, "hold": positive}),
         "baseline": st.fixed_dictionaries({"epochs": st.none() | st.integers(1, 99)}),
     },
 )

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from firebit.data import ImageSet
@@ -21,6 +23,7 @@ from firebit.train.stage import (
     harden_outline,
     make_growth,
     make_optimizer,
+    set_rates,
     stages,
 )
 
@@ -51,6 +54,12 @@ def test_the_stages_of_a_recipe() -> None:
         Stage("phase1", "rectifier", 3, 0.1, "cosine", 1e-4, "log"),
         Stage("phase2", "rectifier", 2, 0.2, "cosine", 0.0, "inverse"),
     )
+
+
+def test_a_phase_hands_all_its_fields_on() -> None:
+    phase = {"epochs": 3, "lr": 0.1, "schedule": "linear", "growth": 1e-4, "law": "inverse"}
+    recipe = make_recipe({"phase2": {**phase, "growth_end": 0.25, "front": 1.5, "hold": 0.5}})
+    assert stages(recipe)[2] == Stage("phase2", "rectifier", 3, 0.1, "linear", 1e-4, "inverse", 0.25, 1.5, 0.5)
 
 
 def test_without_baseline_and_with_classifier() -> None:
@@ -103,6 +112,79 @@ def test_a_layer_that_is_not_there(tiny: Tiny, train_set: ImageSet) -> None:
 def test_no_growth_for_relu_and_classifier() -> None:
     for kind in ("relu", "hardened"):
         assert make_growth(Stage("x", kind, 1, 0.1, "cosine"), nn.Linear(1, 1), []) is None
+
+
+def growing(strength: float, end: float, front: float = 0.0) -> Stage:
+    return Stage("phase1", "rectifier", 2, 0.1, "cosine", strength, growth_end=end, front=front)
+
+
+def three() -> nn.Sequential:
+    return nn.Sequential(*(BoundedRectifier(1) for _ in range(3)))
+
+
+def strengths(stage: Stage, layers: list[str], steps: int) -> list[list[float]]:
+    """The strength of each layer at every step, read from how much the slopes grow by the law "log"."""
+    model = three().double()
+    growth = make_growth(stage, model, layers, steps)
+    assert growth is not None
+    found = []
+    for _ in range(steps):
+        before = [model.get_submodule(name).slope.item() ** 2 for name in layers]  # type: ignore[operator,union-attr]
+        growth.step()
+        after = [model.get_submodule(name).slope.item() ** 2 for name in layers]  # type: ignore[operator,union-attr]
+        found.append([(b - a) / 2 for a, b in zip(before, after, strict=True)])
+    return found
+
+
+@pytest.mark.parametrize(("start", "end"), [(1.0, 3.0), (3.0, 1.0), (0.0, 2.0), (2.0, 0.0)])
+def test_growth_goes_straight_from_start_to_end(start: float, end: float) -> None:
+    found = strengths(growing(start, end), ["0", "1", "2"], 4)
+    for step, now in enumerate(found):
+        assert now == pytest.approx([start + (end - start) * step / 4] * 3, abs=1e-9)
+
+
+def test_layers_near_the_input_are_ahead_by_the_front() -> None:
+    found = strengths(growing(0.0, 8.0, front=1.0), ["0", "1", "2"], 8)
+    # The first layer is there after half of the steps, the last one sets out then, the middle one is in between.
+    assert [first for first, _, _ in found] == pytest.approx([0, 2, 4, 6, 8, 8, 8, 8], abs=1e-9)
+    assert [middle for _, middle, _ in found] == pytest.approx([0, 0, 0, 2, 4, 6, 8, 8], abs=1e-9)
+    assert [last for _, _, last in found] == pytest.approx([0, 0, 0, 0, 0, 2, 4, 6], abs=1e-9)
+
+
+def test_one_layer_is_the_first_of_the_front() -> None:
+    assert strengths(growing(0.0, 4.0, front=1.0), ["2"], 4) == [pytest.approx([x], abs=1e-9) for x in (0, 2, 4, 4)]
+
+
+@given(st.floats(0, 1000), st.integers(2, 9), st.integers(1, 50), st.data())
+def test_the_ramp_is_the_formula(front: float, layers: int, steps: int, data: st.DataObject) -> None:
+    layer, step = data.draw(st.integers(0, layers - 1)), data.draw(st.integers(0, steps))
+    (left, low), (right, high) = growing(0.0, 1.0, front).ramp(layer / (layers - 1), steps)
+    assert (low, high) == (0.0, 1.0)
+    assert 0 <= left < right <= steps
+    found = min(1.0, max(0.0, (step - left) / (right - left)))
+    u = step / steps
+    assert found == pytest.approx(min(1, max(0, u * (1 + front) - front * layer / (layers - 1))), abs=1e-9)
+
+
+def test_a_phase_without_steps_has_a_ramp() -> None:
+    assert strengths(growing(0.0, 1.0, front=2.0), ["0", "1"], 0) == []
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize(
+    ("end", "decays"), [(None, [0.5] * 4), (0.1, [0.5, 0.4, 0.3, 0.2]), (0.9, [0.5, 0.6, 0.7, 0.8])]
+)
+def test_weight_decay_goes_straight_to_its_end(name: str, end: float | None, decays: list[float]) -> None:
+    net = nn.Sequential(nn.Linear(2, 2), BoundedRectifier(2))
+    stage = Stage("phase1", "rectifier", 1, 0.8, "linear")
+    options = Optimizer.model_validate({"name": name, "weight_decay": 0.5, "weight_decay_end": end})
+    optimizer = make_optimizer(stage, net, options)
+    found = []
+    for step in range(4):
+        set_rates(optimizer, stage, options, step, 4)
+        found.append([group["weight_decay"] for group in optimizer.param_groups])
+        assert {group["lr"] for group in optimizer.param_groups} == {stage.rate(step, 4)}
+    assert found == [[pytest.approx(decay), 0, 0] for decay in decays]
 
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])

@@ -10,7 +10,19 @@ from torch import nn
 from firebit.errors import UsageError
 from firebit.nn.centre import CentredConv2d, CentredLinear
 from firebit.nn.rectifier import BoundedRectifier
-from firebit.zoo.block import NetOptions, activation, batch_norm, conv, linear, stack
+from firebit.nn.straight import StraightThroughStep
+from firebit.zoo.block import (
+    NetOptions,
+    NormedOptions,
+    activation,
+    batch_norm,
+    conv,
+    dropout,
+    hidden,
+    linear,
+    plain,
+    stack,
+)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +38,9 @@ from firebit.zoo.block import NetOptions, activation, batch_norm, conv, linear, 
         ({"width": math.nan}, "width=nan"),
         ({"slope_init": math.nan}, "slope_init=nan"),
         ({"slope_init": "nrmal"}, "slope_init=nrmal"),
+        ({"dropout": 1.0}, r"dropout=1\.0"),
+        ({"dropout": -0.1}, r"dropout=-0\.1"),
+        ({"dropout": math.nan}, "dropout=nan"),
     ],
 )
 def test_options_out_of_range_are_refused(options: dict[str, Any], problem: str) -> None:
@@ -52,6 +67,11 @@ def test_a_batch_norm_before_a_relu_learns_its_scale() -> None:
     assert (norm.weight.requires_grad, norm.bias.requires_grad) == (True, True)
 
 
+def test_a_batch_norm_before_a_straight_through_step_learns_its_scale() -> None:
+    norm = batch_norm(3, NetOptions(batch_norm=True, activation="straight-through"), spatial=True)
+    assert norm is not None and norm.weight.requires_grad
+
+
 def test_no_batch_norm_unless_asked_for() -> None:
     assert batch_norm(3, NetOptions(), spatial=True) is None
 
@@ -61,6 +81,8 @@ def test_activations() -> None:
     assert isinstance(rectifier, BoundedRectifier)
     assert rectifier.slope.tolist() == [0.5, 0.5, 0.5]
     assert type(activation(3, NetOptions(activation="relu"))) is nn.ReLU
+    assert type(activation(3, NetOptions(activation="straight-through"))) is StraightThroughStep
+    assert activation(3, NetOptions(activation="straight-through")).channels == 3
 
 
 def test_layers_that_read_codes_are_centred_and_the_one_that_reads_pixels_is_not() -> None:
@@ -76,6 +98,63 @@ def test_a_relu_network_has_no_codes_to_centre() -> None:
     options = NetOptions(centred=True, activation="relu")
     assert type(conv(3, 4, 5, 2, options, first=False)) is nn.Conv2d
     assert type(linear(3, 4, options)) is nn.Linear
+
+
+def test_straight_through_steps_give_codes_to_centre() -> None:
+    options = NetOptions(centred=True, activation="straight-through")
+    assert type(conv(3, 4, 5, 2, options, first=False)) is CentredConv2d
+    assert type(linear(3, 4, options)) is CentredLinear
+    assert type(linear(3, 4, options.inner())) is CentredLinear
+    assert NetOptions(activation="straight-through", rectified="last").inner().activation == "relu"
+
+
+def test_dropout() -> None:
+    layer = dropout(NetOptions(dropout=0.25))
+    assert isinstance(layer, nn.Dropout) and layer.p == 0.25
+    assert dropout(NetOptions()) is None
+
+
+def test_a_hidden_layer_in_both_orders() -> None:
+    def names(order: str, pool: bool) -> list[str]:
+        options = NetOptions(order=order, batch_norm=True)
+        return [name for name, layer in hidden(4, nn.Conv2d(1, 2, 3), 2, options, pool=pool) if layer is not None]
+
+    assert names("pool-first", True) == ["conv4", "pool4", "norm4", "act4"]
+    assert names("act-first", True) == ["conv4", "norm4", "act4", "pool4"]
+    assert names("pool-first", False) == names("act-first", False) == ["conv4", "norm4", "act4"]
+
+
+def test_normed_options_are_the_same_with_batch_norm() -> None:
+    assert NormedOptions().batch_norm and not NormedOptions(batch_norm=False).batch_norm
+    assert NormedOptions(batch_norm=False) != NetOptions()
+    assert {**vars(NormedOptions()), "batch_norm": False} == vars(NetOptions())
+
+
+def test_a_plain_chain_counted_by_hand() -> None:
+    net = plain((2, 4), (2,), NormedOptions(channels=3, classes=5, dropout=0.5))
+    shapes = {name: tuple(parameter.shape) for name, parameter in net.named_parameters() if parameter.dim() > 1}
+    # One pooling leaves 16 × 16 of 4 channels.
+    assert shapes == {"conv1.weight": (2, 3, 3, 3), "conv2.weight": (4, 2, 3, 3), "fc3.weight": (5, 1024)}
+    assert [name for name, _ in net.named_children()] == [
+        *("conv1", "norm1", "act1", "conv2", "pool2", "norm2", "act2", "flatten", "drop3", "fc3"),
+    ]
+    assert net(torch.zeros(2, 3, 32, 32)).shape == (2, 5)
+
+
+def test_a_convolution_has_a_bias_unless_batch_norm_follows() -> None:
+    assert [name for name, _ in plain((2,), (), NormedOptions()).named_parameters()][:2] == [
+        *("conv1.weight", "norm1.weight"),
+    ]
+    assert "conv1.bias" in dict(plain((2,), (), NetOptions()).named_parameters())
+
+
+def test_only_the_last_activation_of_a_chain() -> None:
+    net = plain((2, 2, 2), (), NormedOptions(rectified="last", centred=True))
+    kinds = {name: type(layer) for name, layer in net.named_children() if name.startswith(("act", "conv", "fc"))}
+    assert kinds == {
+        **{"conv1": nn.Conv2d, "act1": nn.ReLU, "conv2": nn.Conv2d, "act2": nn.ReLU},
+        **{"conv3": nn.Conv2d, "act3": BoundedRectifier, "fc4": CentredLinear},
+    }
 
 
 def test_a_stack_leaves_out_what_is_absent() -> None:

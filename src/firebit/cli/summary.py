@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def command(
     target: Annotated[
         str,
-        typer.Argument(help="A network of the zoo (lenet, cifar10_quick), a run directory, a model or .firebit file."),
+        typer.Argument(help="A network of the zoo (lenet, vgg_small, …), a run directory, a model or .firebit file."),
     ],
     network: Annotated[
         str | None,

@@ -10,10 +10,13 @@ from firebit.nn.rectify import rectify
 from firebit.nn.scale import Scale
 from firebit.nn.slope import absorb_slopes
 from firebit.nn.snap import snap
+from firebit.nn.straight import StraightThroughStep
 from firebit.nn.summary import Summary, summary
+from firebit.nn.weights import BoundedWeight, WeightGrowth, binarize, bound_weights, harden_weights, weight_census
 
 __all__ = [
     "BoundedRectifier",
+    "BoundedWeight",
     "Census",
     "CentredConv2d",
     "CentredLinear",
@@ -22,16 +25,22 @@ __all__ = [
     "Scale",
     "SlopeGrowth",
     "Step",
+    "StraightThroughStep",
     "Summary",
+    "WeightGrowth",
     "absorb_slopes",
+    "binarize",
+    "bound_weights",
     "bounded_rectify",
     "census",
     "clipped_units",
     "counting",
     "entropy_penalty",
     "harden",
+    "harden_weights",
     "param_groups",
     "rectify",
     "snap",
     "summary",
+    "weight_census",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import pairwise
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,11 @@ from torch.utils.hooks import RemovableHandle
 
 from firebit.errors import UsageError
 from firebit.nn.rectifier import BoundedRectifier
+
+_T = TypeVar("_T")
+
+Points = Sequence[tuple[float, float]]
+"""A schedule: points (step, factor) of increasing steps, linear in between and constant outside."""
 
 # The exact flow of each growth loss over one unit of time, on |k| in float64.
 _FLOWS: Mapping[str, Callable[[Tensor, float], Tensor]] = {
@@ -61,17 +66,24 @@ def _strengths(names: Iterable[str], strength: float | Mapping[str, float]) -> d
                 f"Growth strength {value!r} for {pattern!r} is not a number ≥ 0.",
                 "Give a small non-negative number, such as 4e-4.",
             )
+    return {name: float(value) for name, value in _matched(names, table).items()}
+
+
+def _matched(names: Iterable[str], table: Mapping[str, _T]) -> dict[str, _T]:
+    """The value of the last pattern that matches, by layer; layers that match nothing are left out."""
+    names = list(names)
+    for pattern in table:
         if not any(fnmatchcase(name, pattern) for name in names):
             raise UsageError(
                 f"The pattern {pattern!r} matches no bounded rectifier.",
                 f"The layers are: {', '.join(names)}.",
             )
-    chosen = {}
+    found = {}
     for name in names:
         matching = [value for pattern, value in table.items() if fnmatchcase(name, pattern)]
         if matching:
-            chosen[name] = float(matching[-1])
-    return chosen
+            found[name] = matching[-1]
+    return found
 
 
 class SlopeGrowth:
@@ -85,12 +97,13 @@ class SlopeGrowth:
         strength: λ per step; one number for all layers, or a mapping from a pattern of layer names (fnmatch) to a
             number, where the last matching pattern counts and layers that match nothing do not grow.
         law: "log" (the paper's choice, −log|k|), "inverse" (1/|k|) or "inverse_square" (1/k²).
-        schedule: factors on the strength as points (step, factor), linear in between and constant outside; None
-            means 1 throughout.
+        schedule: factors on the strength as points (step, factor), linear in between and constant outside; one list
+            for all layers, or a mapping from patterns of layer names to lists, where the last matching pattern counts.
+            None, or no match, means 1 throughout.
 
     Raises:
         UsageError: no rectifier in the model, a pattern without a match, a negative strength, an unknown law, or a
-            schedule whose steps do not increase.
+            schedule whose steps do not increase or whose factors are not numbers ≥ 0.
 
     Example:
         >>> growth = SlopeGrowth(nn.Sequential(BoundedRectifier(2)), strength=0.5)
@@ -105,7 +118,7 @@ class SlopeGrowth:
         strength: float | Mapping[str, float] = 4e-4,
         *,
         law: str = "log",
-        schedule: Sequence[tuple[int, float]] | None = None,
+        schedule: Points | Mapping[str, Points] | None = None,
     ) -> None:
         layers = rectifiers(model)
         if not layers:
@@ -116,30 +129,31 @@ class SlopeGrowth:
         self.model = model
         self.law = _checked_law(law)
         self.strengths = _strengths(layers, strength)
-        self.schedule = _checked_schedule(schedule)
+        self.schedule = _schedule(layers, schedule)
         self.steps = 0
 
-    def factor(self) -> float:
-        """The schedule's factor at the present step."""
-        if not self.schedule:
+    def factor(self, layer: str = "") -> float:
+        """The schedule's factor at the present step; where layers have schedules of their own, that of `layer`."""
+        points = self.schedule.get(layer, []) if isinstance(self.schedule, dict) else self.schedule
+        if not points:
             return 1.0
-        at = bisect.bisect_right([step for step, _ in self.schedule], self.steps)
+        at = bisect.bisect_right([step for step, _ in points], self.steps)
         if at == 0:
-            return self.schedule[0][1]
-        if at == len(self.schedule):
-            return self.schedule[-1][1]
-        (left, low), (right, high) = self.schedule[at - 1], self.schedule[at]
+            return points[0][1]
+        if at == len(points):
+            return points[-1][1]
+        (left, low), (right, high) = points[at - 1], points[at]
         return low + (high - low) * (self.steps - left) / (right - left)
 
     @torch.no_grad()
     def step(self) -> None:
         """Grow every slope once and advance the schedule."""
-        factor = self.factor()
         layers = rectifiers(self.model)
         for name, strength in self.strengths.items():
-            if strength * factor > 0:
+            now = strength * self.factor(name)
+            if now > 0:
                 slope = layers[name].slope
-                slope.copy_(grow(slope, strength * factor, self.law))
+                slope.copy_(grow(slope, now, self.law))
         self.steps += 1
 
     def state_dict(self) -> dict[str, Any]:
@@ -147,7 +161,7 @@ class SlopeGrowth:
         return {
             "law": self.law,
             "strengths": dict(self.strengths),
-            "schedule": [list(point) for point in self.schedule],
+            "schedule": _plain(self.schedule),
             "steps": self.steps,
         }
 
@@ -157,10 +171,12 @@ class SlopeGrowth:
         Raises:
             UsageError: the state belongs to a model with other layers, or names an unknown law.
         """
-        strengths = _strengths(rectifiers(self.model), dict(state["strengths"])) if state["strengths"] else {}
+        layers = rectifiers(self.model)
+        strengths = _strengths(layers, dict(state["strengths"])) if state["strengths"] else {}
+        schedule = _schedule(layers, state["schedule"])
         self.law = _checked_law(state["law"])
         self.strengths = strengths
-        self.schedule = _checked_schedule([(int(step), float(factor)) for step, factor in state["schedule"]])
+        self.schedule = schedule
         self.steps = int(state["steps"])
 
 
@@ -170,8 +186,17 @@ def _checked_law(law: str) -> str:
     return law
 
 
-def _checked_schedule(schedule: Sequence[tuple[int, float]] | None) -> list[tuple[int, float]]:
-    points = [(step, factor) for step, factor in schedule or []]
+def _schedule(
+    names: Iterable[str], schedule: Points | Mapping[str, Points] | None
+) -> list[tuple[float, float]] | dict[str, list[tuple[float, float]]]:
+    """The checked points for all layers, or by the name of the layer."""
+    if isinstance(schedule, Mapping):
+        return {name: _checked_points(points) for name, points in _matched(names, schedule).items()}
+    return _checked_points(schedule or [])
+
+
+def _checked_points(schedule: Points) -> list[tuple[float, float]]:
+    points = [(step, factor) for step, factor in schedule]
     increasing = all(left[0] < right[0] for left, right in pairwise(points))
     if not increasing or any(not (math.isfinite(factor) and factor >= 0) for _, factor in points):
         raise UsageError(
@@ -179,6 +204,13 @@ def _checked_schedule(schedule: Sequence[tuple[int, float]] | None) -> list[tupl
             "Give points such as [(0, 0.0), (1000, 1.0)].",
         )
     return points
+
+
+def _plain(schedule: list[tuple[float, float]] | dict[str, list[tuple[float, float]]]) -> Any:
+    """A schedule as JSON has it."""
+    if isinstance(schedule, dict):
+        return {name: _plain(points) for name, points in schedule.items()}
+    return [list(point) for point in schedule]
 
 
 def param_groups(model: nn.Module, weight_decay: float = 0.0) -> list[dict[str, Any]]:

@@ -14,10 +14,12 @@ from firebit.errors import UsageError
 from firebit.nn.census import device_of, evaluating, pictures_of
 from firebit.nn.centre import CentredConv2d, CentredLinear
 from firebit.nn.graph import Example, as_inputs, module_at, operand, undisturbed
-from firebit.nn.growth import rectifiers
 from firebit.nn.rectifier import BoundedRectifier, Step
 from firebit.nn.scale import Scale
+from firebit.nn.straight import StraightThroughStep
 from firebit.nn.trace import trace
+
+_SOFT = BoundedRectifier | StraightThroughStep
 
 
 def harden(
@@ -29,10 +31,10 @@ def harden(
 ) -> nn.Module:
     """A copy of the model, in eval mode, whose rectifiers are steps: at inference the slope is its sign (§3.3).
 
-    A rectifier's step fires where k·y ≥ 0. A batch norm (or :class:`Scale`) that feeds nothing but a hardened
-    rectifier is folded into the step's threshold, computed in float64; a scale of zero gives a constant unit.
-    Centred layers become ordinary ones. A model that torch.fx cannot trace keeps its batch norms, which then
-    normalise before a threshold of 0.
+    A rectifier's step fires where k·y ≥ 0. A :class:`StraightThroughStep` counts as a rectifier here; its step fires
+    where y ≥ 0. A batch norm (or :class:`Scale`) that feeds nothing but a hardened rectifier is folded into the step's
+    threshold, computed in float64; a scale of zero gives a constant unit. Centred layers become ordinary ones. A model
+    that torch.fx cannot trace keeps its batch norms, which then normalise before a threshold of 0.
 
     Args:
         model: a network with :class:`BoundedRectifier` layers; untouched.
@@ -54,7 +56,7 @@ def harden(
     for parameter in hardened.parameters():
         parameter.grad = None
     for name in chosen:
-        replace(hardened, name, Step.from_rectifier(_rectifier(hardened, name)))
+        replace(hardened, name, _step(hardened.get_submodule(name)))
     if recalibrate is not None:
         estimate_statistics(hardened, recalibrate)
     for step_name, before in _foldable(model, example, chosen):
@@ -95,7 +97,8 @@ def execution_order(model: nn.Module, example: Example) -> list[str]:
     order: list[str] = []
     hooks = [
         layer.register_forward_hook(lambda _m, _i, _o, name=name: order.append(name))
-        for name, layer in rectifiers(model).items()
+        for name, layer in model.named_modules()
+        if isinstance(layer, _SOFT)
     ]
     inputs = as_inputs(example)
     try:
@@ -182,10 +185,11 @@ def replace(model: nn.Module, name: str, module: nn.Module) -> None:
     setattr(model.get_submodule(parent), child, module)
 
 
-def _rectifier(model: nn.Module, name: str) -> BoundedRectifier:
-    layer = model.get_submodule(name)
+def _step(layer: nn.Module) -> Step:
+    if isinstance(layer, StraightThroughStep):
+        return layer.hardened()
     assert isinstance(layer, BoundedRectifier)
-    return layer
+    return Step.from_rectifier(layer)
 
 
 def _foldable(model: nn.Module, example: Example, chosen: Sequence[str]) -> list[tuple[str, list[str]]]:
@@ -198,7 +202,7 @@ def _foldable(model: nn.Module, example: Example, chosen: Sequence[str]) -> list
     found = []
     for node in graph.graph.nodes:
         rectifier = module_at(graph, node)
-        if not isinstance(rectifier, BoundedRectifier) or str(node.target) not in chosen or calls[str(node.target)] > 1:
+        if not isinstance(rectifier, _SOFT) or str(node.target) not in chosen or calls[str(node.target)] > 1:
             continue
         before, current = [], operand(node)
         while current is not None and _folds(graph, current, rectifier.dim) and calls[str(current.target)] == 1:

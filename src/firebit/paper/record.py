@@ -1,6 +1,7 @@
 """What a finished run leaves of itself for the tables: a JSON file, which is the cache too."""
 
 import json
+import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -48,13 +49,18 @@ def load_record(path: Path) -> Record:
     except (OSError, ValueError, TypeError) as error:
         raise _damaged(path) from error
     numbers = [*_values(record.top1), *_values(record.level), record.seconds]
-    if (
-        not isinstance(record.recipe, str)
-        or not isinstance(record.epochs, list)
-        or not all(type(number) in (int, float) for number in numbers)
-    ):
+    readable = isinstance(record.recipe, str) and _is_toml(record.recipe) and isinstance(record.epochs, list)
+    if not readable or not all(type(number) in (int, float) for number in numbers):
         raise _damaged(path)
     return record
+
+
+def _is_toml(text: str) -> bool:
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return False
+    return True
 
 
 def _values(figures: object) -> list[Any]:

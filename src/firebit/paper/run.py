@@ -1,5 +1,6 @@
 """Run what is missing of an experiment, and write its page."""
 
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from firebit.paper.threshold import thresholded
 from firebit.train.fit import fit
 from firebit.train.loop import Reporter
 from firebit.train.pictures import load_pictures
-from firebit.train.recipe import Recipe
+from firebit.train.recipe import Recipe, make_recipe
 from firebit.train.run import RunFolder, load_model_file
 
 
@@ -118,7 +119,8 @@ class _Run:
         if not self.path.exists():
             return None
         record = load_record(self.path)
-        if record.recipe != self.recipe.to_toml():
+        # As recipes, not as text: fields that came later have their defaults in an older record.
+        if make_recipe(tomllib.loads(record.recipe), str(self.path)) != self.recipe:
             raise UsageError(
                 f"{self.path} was made with another recipe.",
                 "Remove it to have the run made again, give the same --set, or choose another --results.",

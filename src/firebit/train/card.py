@@ -19,7 +19,8 @@ def model_card(recipe: Recipe, results: dict[str, Any], folder: "RunFolder") -> 
         [
             f"# {recipe.net.name} on {results['data']}",
             "",
-            f"Binary layers: {_layers(recipe)}. Seed {recipe.seed}, one run, last epoch.",
+            f"Binary layers: {_layers(recipe)}. Seed {recipe.seed}, one run, {_state(recipe)}.",
+            *_teacher(recipe),
             "",
             *_table(results),
             "",
@@ -34,6 +35,7 @@ def model_card(recipe: Recipe, results: dict[str, Any], folder: "RunFolder") -> 
             "- `model.safetensors`: the network after phase 2, with bounded rectifiers (soft)",
             "- `phase1.safetensors`: the network after phase 1",
             *(["- `relu.safetensors`: the ReLU baseline"] if recipe.baseline.enabled else []),
+            *(["- `teacher.safetensors`: the ReLU network it learned from"] if _foreign_teacher(recipe) else []),
             "- `recipe.toml`, `metrics.jsonl`, `results.json`, `environment.json`",
             "",
             "## Made with",
@@ -60,6 +62,22 @@ def _layers(recipe: Recipe) -> str:
     if isinstance(recipe.layers, str):
         return {"all": "every hidden layer", "last": "the last hidden layer"}[recipe.layers]
     return ", ".join(recipe.layers)
+
+
+def _state(recipe: Recipe) -> str:
+    decay = recipe.average.decay
+    return f"moving average of the weights (decay {decay:g})" if decay else "last epoch"
+
+
+def _teacher(recipe: Recipe) -> list[str]:
+    if not recipe.loss.distillation:
+        return []
+    whose = "the ReLU baseline of another run" if _foreign_teacher(recipe) else "its own ReLU baseline"
+    return [f"Taught by {whose}: {100 * recipe.loss.distillation:g} % of the loss."]
+
+
+def _foreign_teacher(recipe: Recipe) -> bool:
+    return recipe.loss.distillation > 0 and recipe.loss.teacher is not None
 
 
 def _difference(results: dict[str, Any]) -> list[str]:

@@ -42,13 +42,18 @@ class Progress:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A loaded checkpoint: progress, the state dicts of model and optimizer, growth and the random state."""
+    """A loaded checkpoint: progress, the random state, and the state dicts of whatever changes in training.
+
+    `growth` and `hold` are None and `average` is empty where the stage has none.
+    """
 
     progress: Progress
     model: dict[str, Tensor]
     optimizer: dict[str, Any]
     growth: dict[str, Any] | None
     random_state: Tensor
+    average: dict[str, Tensor] = field(default_factory=dict)
+    hold: dict[str, Any] | None = None
 
 
 def flatten_optimizer(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -80,6 +85,8 @@ def save_checkpoint(
     model: Mapping[str, Tensor],
     optimizer: Mapping[str, Any],
     growth: Mapping[str, Any] | None,
+    average: Mapping[str, Tensor] | None = None,
+    hold: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a checkpoint named by the run's step count, atomically; keep it and the one before it.
 
@@ -90,6 +97,7 @@ def save_checkpoint(
     """
     state, values = flatten_optimizer(optimizer)
     tensors = {f"model/{name}": to_array(value) for name, value in model.items()}
+    tensors |= {f"average/{name}": to_array(value) for name, value in (average or {}).items()}
     tensors |= {f"optimizer/{name}": to_array(value) for name, value in state.items()}
     tensors["random_state"] = torch.get_rng_state().numpy()
     record = {
@@ -98,6 +106,7 @@ def save_checkpoint(
         "progress": asdict(progress),
         "optimizer": values,
         "growth": growth,
+        "hold": hold,
     }
     path = folder / f"{progress.steps:09d}.safetensors"
     save_tensors(path, tensors, record)
@@ -127,6 +136,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
             optimizer=unflatten_optimizer(_part(tensors, "optimizer/"), record["optimizer"]),
             growth=record["growth"],
             random_state=torch.from_numpy(tensors["random_state"].copy()),
+            average=_part(tensors, "average/"),
+            # Checkpoints that were written before there was a hold have none.
+            hold=record.get("hold"),
         )
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise ModelFileError(

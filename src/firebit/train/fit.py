@@ -18,10 +18,12 @@ from firebit.files import remove_temporaries, write_text
 from firebit.nn.growth import rectifiers
 from firebit.nn.harden import harden, select
 from firebit.nn.snap import snap
+from firebit.train.average import Average
 from firebit.train.card import model_card
 from firebit.train.checkpoint import Checkpoint, Progress, newest_checkpoint, save_checkpoint
 from firebit.train.compile import compiled, compiled_row, is_binary
 from firebit.train.evaluate import Batches, evaluate
+from firebit.train.hold import Hold
 from firebit.train.loop import Loop, Reporter, Silent
 from firebit.train.pictures import Pictures, load_pictures
 from firebit.train.recipe import Recipe
@@ -29,6 +31,7 @@ from firebit.train.results import REAL_VALUED, result_row
 from firebit.train.run import RunFolder, load_model_file, save_model
 from firebit.train.stage import (
     Stage,
+    batches_per_epoch,
     build_network,
     check_layers,
     example_of,
@@ -37,6 +40,7 @@ from firebit.train.stage import (
     make_optimizer,
     stages,
 )
+from firebit.train.teach import check_teacher, keep_teacher, load_teacher
 
 _RECALIBRATION = 10_000
 
@@ -58,8 +62,8 @@ def fit(recipe: Recipe, folder: RunFolder, *, resume: bool = False, reporter: Re
         The content of results.json: a row per stage, with accuracy, level of binarisation and memory.
 
     Raises:
-        UsageError: the directory exists (or, resuming, does not), the data do not fit the network, or recipe or data
-            are others than those the run was started with.
+        UsageError: the directory exists (or, resuming, does not), the data do not fit the network, there is no
+            teacher to learn from, or recipe or data are others than those the run was started with.
         DataError: the data set is missing or damaged.
         DivergedError: the loss or a parameter is no longer finite; the last good checkpoint is kept.
         FirebitError: the disk is full; the last checkpoint is whole.
@@ -73,9 +77,11 @@ def fit(recipe: Recipe, folder: RunFolder, *, resume: bool = False, reporter: Re
     with _threads(recipe.threads or (folder.threads() if resume else None)), torch.random.fork_rng(devices=[]):
         pictures = load_pictures(recipe)
         check_layers(recipe, pictures.train)
+        check_teacher(recipe, folder, pictures.train)
         checkpoint = _reopen(folder, recipe, pictures) if resume else None
         if not resume:
             folder.create(recipe, pictures.train.fingerprint())
+        keep_teacher(recipe, folder)
         with _signals() as stop:
             return _Run(recipe, folder, pictures, reporter or Silent(), stop).run(checkpoint)
 
@@ -168,22 +174,31 @@ class _Run:
         return self._finish(time.perf_counter() - began)
 
     def _run_stage(self, stage: Stage, checkpoint: Checkpoint | None) -> None:
-        model = self._network(stage, checkpoint)
-        names = [] if stage.network != "rectifier" else select(model, self._example, self.recipe.layers)
-        growth = make_growth(stage, model, names)
-        optimizer = make_optimizer(stage, model, self.recipe.optimizer)
+        loop = self._loop(stage, self._network(stage, checkpoint))
         if checkpoint:
-            optimizer.load_state_dict(checkpoint.optimizer)
-            if growth and checkpoint.growth:
-                growth.load_state_dict(checkpoint.growth)
-            torch.set_rng_state(checkpoint.random_state)
-        loop = Loop(self.recipe, stage, self.pictures.train, model, optimizer, growth, self.progress)
+            _restore(loop, checkpoint)
         self.reporter.stage(stage, loop.batches)
         while self.progress.epoch < stage.epochs:
             record = loop.run_epoch(lambda loss: self._after_batch(loop, loss))
             self._journal(loop, record)
             self._save(loop)
-        self._end_stage(stage, model)
+        self._end_stage(stage, loop.outcome)
+
+    def _loop(self, stage: Stage, model: nn.Module) -> Loop:
+        recipe, train = self.recipe, self.pictures.train
+        names = [] if stage.network != "rectifier" else select(model, self._example, recipe.layers)
+        return Loop(
+            recipe,
+            stage,
+            train,
+            model,
+            make_optimizer(stage, model, recipe.optimizer),
+            make_growth(stage, model, names, stage.epochs * batches_per_epoch(recipe, train)),
+            self.progress,
+            teacher=None if stage.network == "relu" else load_teacher(recipe, self.folder),
+            average=Average(model, recipe.average.decay) if recipe.average.decay else None,
+            hold=Hold(stage.hold) if stage.hold else None,
+        )
 
     def _network(self, stage: Stage, checkpoint: Checkpoint | None) -> nn.Module:
         if stage.network == "hardened":
@@ -221,6 +236,8 @@ class _Run:
             loop.model.state_dict(),
             loop.optimizer.state_dict(),
             loop.growth.state_dict() if loop.growth else None,
+            loop.average.state_dict() if loop.average else None,
+            loop.hold.state_dict() if loop.hold else None,
         )
 
     def _harden(self, model: nn.Module, *, recalibrate: bool) -> nn.Module:
@@ -228,7 +245,7 @@ class _Run:
         return harden(model, self._example, layers=self.recipe.layers, recalibrate=loader)
 
     def _journal(self, loop: Loop, record: dict[str, Any]) -> None:
-        stage, model = loop.stage, loop.model
+        stage, model = loop.stage, loop.outcome
         metrics, census = evaluate(model, self.pictures.held_out)
         if not math.isfinite(metrics.loss):
             what = f"The loss on the {self.pictures.held_out_name} set is {metrics.loss}"
@@ -241,6 +258,8 @@ class _Run:
             "measured_on": self.pictures.held_out_name,
             "soft": metrics.to_dict(),
         }
+        if loop.averaged is not None:
+            record["averaged"] = True
         if stage.network == "rectifier":
             record["steps"] = evaluate(self._harden(model, recalibrate=False), self.pictures.held_out)[0].to_dict()
             record["slopes"] = _slopes(model)
@@ -321,6 +340,18 @@ class _Run:
         write_text(self.folder.results_file, text + "\n")
         found: dict[str, Any] = json.loads(text)
         return found
+
+
+def _restore(loop: Loop, checkpoint: Checkpoint) -> None:
+    """Put everything but the model, which is loaded, where it was."""
+    loop.optimizer.load_state_dict(checkpoint.optimizer)
+    if loop.growth and checkpoint.growth:
+        loop.growth.load_state_dict(checkpoint.growth)
+    if loop.average:
+        loop.average.load_state_dict(checkpoint.average)
+    if loop.hold and checkpoint.hold:
+        loop.hold.load_state_dict(checkpoint.hold)
+    torch.set_rng_state(checkpoint.random_state)
 
 
 def _slopes(model: nn.Module) -> dict[str, dict[str, float]]:

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from firebit.data import Augmentation, ImageSet, epoch_order
 from firebit.errors import DivergedError
 from firebit.nn.growth import SlopeGrowth
+from firebit.train.average import Average
 from firebit.train.checkpoint import Progress
 from firebit.train.evaluate import as_input
+from firebit.train.hold import Hold
+from firebit.train.loss import training_loss
 from firebit.train.recipe import Recipe
-from firebit.train.stage import Stage, begin_training
+from firebit.train.stage import Stage, batches_per_epoch, begin_training, set_rates
 
 
 class Reporter(Protocol):
@@ -59,6 +61,9 @@ class Loop:
         optimizer: its optimizer.
         growth: its slope growth, if it has any.
         progress: the run's progress, advanced in place.
+        teacher: the network, in eval mode, whose logits are learned along with the labels; None: no teacher.
+        average: the average of the model over the stage's later steps; None: no averaging.
+        hold: says when growth waits; None: never.
     """
 
     recipe: Recipe
@@ -68,11 +73,29 @@ class Loop:
     optimizer: torch.optim.Optimizer
     growth: SlopeGrowth | None
     progress: Progress
+    teacher: nn.Module | None = None
+    average: Average | None = None
+    hold: Hold | None = None
 
     @property
     def batches(self) -> int:
         """Batches per epoch; pictures beyond the last full batch wait for the next epoch's order."""
-        return max(1, len(self.data) // self.recipe.batch)
+        return batches_per_epoch(self.recipe, self.data)
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the whole stage."""
+        return self.stage.epochs * self.batches
+
+    @property
+    def averaged(self) -> nn.Module | None:
+        """The averaged network; None where averaging is off or has not begun."""
+        return self.average.network if self.average else None
+
+    @property
+    def outcome(self) -> nn.Module:
+        """The network to measure and to hand on: the averaged one where there is one, else the one that trains."""
+        return self.model if self.averaged is None else self.averaged
 
     def run_epoch(self, after_batch: Callable[[float], None]) -> dict[str, Any]:
         """Train the rest of the present epoch.
@@ -81,7 +104,8 @@ class Loop:
             after_batch: called after each batch with its loss; may raise to stop.
 
         Returns:
-            Training loss, learning rate and images/s of the epoch.
+            Training loss, learning rate and images/s of the epoch; with a hold also the stage's steps so far after
+            which growth waited.
 
         Raises:
             DivergedError: the loss is not finite; the parameters are those from before that batch.
@@ -99,6 +123,8 @@ class Loop:
             "lr": self.optimizer.param_groups[0]["lr"],
             "images_per_second": round(seen / max(1e-9, time.perf_counter() - began), 1),
         }
+        if self.hold is not None:
+            record["held"] = self.hold.held
         self.progress.epoch += 1
         self.progress.batch, self.progress.loss_sum = 0, 0.0
         return record
@@ -130,9 +156,7 @@ class Loop:
     def _train_batch(self, indices: Any) -> float:
         progress, augment = self.progress, self.recipe.augment
         done = progress.epoch * self.batches + progress.batch
-        rate = self.stage.rate(done, self.stage.epochs * self.batches)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        set_rates(self.optimizer, self.stage, self.recipe.optimizer, done, self.steps)
         images = as_input(
             self.data.images[indices],
             Augmentation(augment.flip, augment.crop),
@@ -140,16 +164,26 @@ class Loop:
             progress.epoch,
             indices,
         )
-        loss = F.cross_entropy(self.model(images), torch.from_numpy(self.data.labels[indices]))
+        labels = torch.from_numpy(self.data.labels[indices])
+        loss = training_loss(self.model(images), labels, self.recipe.loss, self._taught(images))
         value = loss.item()
         if not math.isfinite(value):
             raise self.diverged(f"The loss is {value}", f"epoch {progress.epoch + 1}, batch {progress.batch + 1}")
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        if self.growth is not None:
+        if self._grows_after(value) and self.growth is not None:
             self.growth.step()
+        if self.average is not None and done >= int(self.recipe.average.start * self.steps):
+            self.average.update()
         progress.batch += 1
         progress.steps += 1
         progress.loss_sum += value
         return value
+
+    @torch.no_grad()
+    def _taught(self, images: Tensor) -> Tensor | None:
+        return None if self.teacher is None else self.teacher(images)
+
+    def _grows_after(self, loss: float) -> bool:
+        return self.hold is None or self.hold.grows_after(loss)

@@ -30,6 +30,7 @@ class Net(_Table):
     order: Literal["pool-first", "act-first"] = "pool-first"
     width: FiniteFloat = Field(1.0, gt=0)
     slope_init: FiniteFloat | Literal["normal"] = 0.5
+    dropout: FiniteFloat = Field(0.0, ge=0, lt=1)
 
 
 class Baseline(_Table):
@@ -48,6 +49,9 @@ class Phase(_Table):
     lr: FiniteFloat = Field(0.02, gt=0)
     schedule: Schedule = "cosine"
     growth: FiniteFloat = Field(0.0, ge=0, description="λ of the slope growth, per optimizer step")
+    growth_end: FiniteFloat | None = Field(None, ge=0, description="λ at the end of the phase; None: as at the start")
+    front: FiniteFloat = Field(0.0, ge=0, le=1000, description="how far layers near the input are ahead on that way")
+    hold: FiniteFloat = Field(0.0, ge=0, description="relative rise of the loss at which growth waits; 0: never")
     law: Literal["log", "inverse", "inverse_square"] = "log"
 
 
@@ -65,6 +69,23 @@ class Optimizer(_Table):
     name: Literal["sgd", "adamw"] = "sgd"
     momentum: FiniteFloat = Field(0.9, ge=0, lt=1)
     weight_decay: FiniteFloat = Field(1e-4, ge=0)
+    weight_decay_end: FiniteFloat | None = Field(None, ge=0, description="at the end of each stage; None: as at first")
+
+
+class Loss(_Table):
+    """The training loss: cross entropy with labels, and the divergence from a teacher."""
+
+    label_smoothing: FiniteFloat = Field(0.0, ge=0, lt=1)
+    distillation: FiniteFloat = Field(0.0, ge=0, le=1, description="share of the teacher in the loss")
+    temperature: FiniteFloat = Field(4.0, gt=0, description="what teacher's and student's logits are divided by")
+    teacher: str | None = Field(None, description="directory of a run; None: this run's own ReLU baseline")
+
+
+class Average(_Table):
+    """Exponential moving average of the network over the steps of each stage (decay 0: none)."""
+
+    decay: FiniteFloat = Field(0.0, ge=0, lt=1)
+    start: FiniteFloat = Field(0.5, ge=0, lt=1, description="share of a stage's steps before averaging begins")
 
 
 class Augment(_Table):
@@ -90,6 +111,8 @@ class Recipe(_Table):
     channels_last: bool = Field(True, description="memory format of the pictures; the same functions, faster on CPUs")
     checkpoint_steps: int = Field(200, ge=1)
     optimizer: Optimizer = Optimizer()
+    loss: Loss = Loss()
+    average: Average = Average()
     augment: Augment = Augment()
     baseline: Baseline = Baseline()
     phase1: Phase = Phase(epochs=4, lr=0.03, growth=2e-4)

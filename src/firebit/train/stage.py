@@ -29,6 +29,9 @@ class Stage:
         schedule: how the rate falls to 0 over the stage.
         growth: slope growth λ per step, 0 for none.
         law: the growth law.
+        growth_end: λ at the stage's end; None: `growth` throughout.
+        front: how far the layers near the input are ahead of the others on the way to `growth_end`, ≥ 0.
+        hold: relative rise of the loss at which growth waits, 0 for never.
     """
 
     name: str
@@ -38,12 +41,29 @@ class Stage:
     schedule: str
     growth: float = 0.0
     law: str = "log"
+    growth_end: float | None = None
+    front: float = 0.0
+    hold: float = 0.0
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate at `step` of `steps`."""
         share = step / max(1, steps)
         factor = {"constant": 1.0, "linear": 1 - share, "cosine": 0.5 + 0.5 * math.cos(math.pi * share)}
         return self.lr * factor[self.schedule]
+
+    def ramp(self, depth: float, steps: int) -> list[tuple[float, float]]:
+        """Growth of a layer from `growth` to `growth_end` as points (step, λ), linear in between, constant outside.
+
+        At the share u of the stage's steps the layer is min(1, max(0, u·(1 + front) − front·depth)) of the way.
+
+        Args:
+            depth: 0 for the layer nearest to the input … 1 for the last.
+            steps: steps of the stage.
+        """
+        assert self.growth_end is not None
+        scale = max(1, steps) / (1 + self.front)
+        lag = self.front * depth
+        return [(lag * scale, self.growth), ((1 + lag) * scale, self.growth_end)]
 
 
 def stages(recipe: Recipe) -> tuple[Stage, ...]:
@@ -53,7 +73,7 @@ def stages(recipe: Recipe) -> tuple[Stage, ...]:
         base = recipe.baseline
         found.append(Stage("relu", "relu", recipe.baseline_epochs, base.lr, base.schedule))
     for name, phase in (("phase1", recipe.phase1), ("phase2", recipe.phase2)):
-        found.append(Stage(name, "rectifier", phase.epochs, phase.lr, phase.schedule, phase.growth, phase.law))
+        found.append(Stage(name, "rectifier", **phase.model_dump()))
     if recipe.classifier.epochs:
         last = recipe.classifier
         found.append(Stage("classifier", "hardened", last.epochs, last.lr, last.schedule))
@@ -91,11 +111,28 @@ def harden_outline(recipe: Recipe, data: ImageSet) -> nn.Module:
     return harden(net, example_of(data), layers=recipe.layers)
 
 
-def make_growth(stage: Stage, model: nn.Module, layers: Sequence[str]) -> SlopeGrowth | None:
-    """The stage's slope growth, or None where it trains no rectifiers."""
+def batches_per_epoch(recipe: Recipe, data: ImageSet) -> int:
+    """How many; pictures beyond the last full batch wait for the next epoch's order."""
+    return max(1, len(data) // recipe.batch)
+
+
+def make_growth(stage: Stage, model: nn.Module, layers: Sequence[str], steps: int = 1) -> SlopeGrowth | None:
+    """The stage's slope growth, or None where it trains no rectifiers.
+
+    Args:
+        stage: the stage.
+        model: its network.
+        layers: names of the rectifiers that grow, from the input on.
+        steps: steps of the stage, over which growth goes to `growth_end`.
+    """
     if stage.network != "rectifier":
         return None
-    return SlopeGrowth(model, dict.fromkeys(layers, stage.growth), law=stage.law)
+    if stage.growth_end is None:
+        return SlopeGrowth(model, dict.fromkeys(layers, stage.growth), law=stage.law)
+    depths = {name: at / max(1, len(layers) - 1) for at, name in enumerate(layers)}
+    # Factors on a strength of 1 are the strengths themselves.
+    schedule = {name: stage.ramp(depth, steps) for name, depth in depths.items()}
+    return SlopeGrowth(model, dict.fromkeys(layers, 1.0), law=stage.law, schedule=schedule)
 
 
 def make_optimizer(stage: Stage, model: nn.Module, options: Optimizer) -> torch.optim.Optimizer:
@@ -106,6 +143,16 @@ def make_optimizer(stage: Stage, model: nn.Module, options: Optimizer) -> torch.
     if options.name == "sgd":
         return torch.optim.SGD(groups, lr=stage.lr, momentum=options.momentum)
     return torch.optim.AdamW(groups, lr=stage.lr)
+
+
+def set_rates(optimizer: torch.optim.Optimizer, stage: Stage, options: Optimizer, step: int, steps: int) -> None:
+    """Set learning rate and weight decay for `step` of the stage's `steps`."""
+    rate = stage.rate(step, steps)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+        if options.weight_decay_end is not None and group["name"] == "weights":
+            share = step / max(1, steps)
+            group["weight_decay"] = options.weight_decay + (options.weight_decay_end - options.weight_decay) * share
 
 
 def freeze_features(model: nn.Module) -> None:

@@ -1,15 +1,18 @@
 """What the layers of all networks of the zoo have in common."""
 
 import math
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from torch import nn
 
 from firebit.errors import UsageError
 from firebit.nn.centre import CentredConv2d, CentredLinear
 from firebit.nn.rectifier import BoundedRectifier
+from firebit.nn.straight import StraightThroughStep
 
-ACTIVATIONS = ("rectifier", "relu")
+ACTIVATIONS = ("rectifier", "relu", "straight-through")
 ORDERS = ("pool-first", "act-first")
 RECTIFIED = ("all", "last")
 
@@ -21,16 +24,19 @@ class NetOptions:
     Attributes:
         classes: number of classes, ≥ 2.
         channels: channels of the input pictures.
-        activation: "rectifier" (bounded, adjustable) or "relu" (the baseline).
-        rectified: which hidden activations are rectifiers: "all", or only the "last" one, the others being ReLUs (the
-            setting of table 1).
+        activation: "rectifier" (bounded, adjustable), "relu" (the baseline of real values) or "straight-through" (steps
+            whose gradient is the straight-through estimator: the baseline of bits).
+        rectified: which hidden activations are as `activation` says: "all", or only the "last" one, the others being
+            ReLUs (the setting of table 1).
         batch_norm: batch norm before every hidden activation. Before a rectifier its scale is fixed to 1, since the
             slope is the scale; its shift is learned and becomes the threshold.
-        centred: layers that read codes compute conv(f − ½, W) (see :mod:`firebit.nn.centre`); rectifier nets only.
+        centred: layers that read codes compute conv(f − ½, W) (see :mod:`firebit.nn.centre`); not in ReLU nets.
         order: "pool-first" (convolution → pooling → batch norm → activation, so that bits leave every layer) or
             "act-first" (the activation before the pooling, as Caffe has it; average pooling then gives counts).
         width: multiplier on the channels of every hidden layer.
         slope_init: where slopes start: a number (§3.3 of the paper uses 1) or "normal" (standard normal).
+        dropout: share of the inputs of the last two linear layers (of the last one, where there is but one) that
+            nn.Dropout zeroes while training, 0 ≤ share < 1; 0 adds no module.
     """
 
     classes: int = 10
@@ -42,6 +48,7 @@ class NetOptions:
     order: str = "pool-first"
     width: float = 1.0
     slope_init: float | str = 1.0
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         _choice("activation", self.activation, ACTIVATIONS)
@@ -56,6 +63,8 @@ class NetOptions:
         number = isinstance(self.slope_init, int | float) and math.isfinite(self.slope_init)
         if self.slope_init != "normal" and not number:
             raise UsageError(f"slope_init={self.slope_init} is not a slope.", 'Give a finite number, or "normal".')
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"dropout={self.dropout} is not a share.", "Give a number from 0 to below 1, such as 0.5.")
 
     def inner(self) -> "NetOptions":
         """The options of every hidden layer but the last."""
@@ -66,27 +75,43 @@ class NetOptions:
         return max(1, round(units * self.width))
 
 
+@dataclass(frozen=True)
+class NormedOptions(NetOptions):
+    """The same options, with batch norm unless it is turned off: of deep networks, which do not train without."""
+
+    batch_norm: bool = True
+
+
 def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise UsageError(f"{name}={value!r} is not known.", f"Choose one of: {', '.join(allowed)}.")
 
 
-def conv(inputs: int, outputs: int, kernel: int, padding: int, options: NetOptions, *, first: bool) -> nn.Conv2d:
+def conv(
+    inputs: int, outputs: int, kernel: int, padding: int, options: NetOptions, *, first: bool, bias: bool = True
+) -> nn.Conv2d:
     """A convolution; centred where it reads codes, of layers with these options, and they say so."""
-    centred = options.centred and options.activation == "rectifier" and not first
+    centred = options.centred and options.activation != "relu" and not first
     kind = CentredConv2d if centred else nn.Conv2d
-    return kind(inputs, outputs, kernel, padding=padding)
+    return kind(inputs, outputs, kernel, padding=padding, bias=bias)
 
 
 def linear(inputs: int, outputs: int, options: NetOptions) -> nn.Linear:
     """A linear layer; centred where it reads codes, of layers with these options, and they say so."""
-    centred = options.centred and options.activation == "rectifier"
+    centred = options.centred and options.activation != "relu"
     return CentredLinear(inputs, outputs) if centred else nn.Linear(inputs, outputs)
 
 
 def activation(units: int, options: NetOptions) -> nn.Module:
-    """A bounded rectifier or a ReLU."""
-    return BoundedRectifier(units, options.slope_init) if options.activation == "rectifier" else nn.ReLU()
+    """A bounded rectifier, a ReLU or a straight-through step."""
+    if options.activation == "rectifier":
+        return BoundedRectifier(units, options.slope_init)
+    return nn.ReLU() if options.activation == "relu" else StraightThroughStep(units)
+
+
+def dropout(options: NetOptions) -> nn.Module | None:
+    """Dropout if the options want it."""
+    return nn.Dropout(options.dropout) if options.dropout else None
 
 
 def batch_norm(units: int, options: NetOptions, *, spatial: bool) -> nn.Module | None:
@@ -94,8 +119,49 @@ def batch_norm(units: int, options: NetOptions, *, spatial: bool) -> nn.Module |
     if not options.batch_norm:
         return None
     norm = nn.BatchNorm2d(units) if spatial else nn.BatchNorm1d(units)
-    norm.weight.requires_grad_(options.activation == "relu")
+    norm.weight.requires_grad_(options.activation != "rectifier")
     return norm
+
+
+def hidden(
+    index: int, weights: nn.Conv2d, units: int, options: NetOptions, *, pool: bool = True
+) -> list[tuple[str, nn.Module | None]]:
+    """A convolution, max pooling by 2 if wanted, batch norm and activation, in the order of the options.
+
+    Named `conv`, `pool`, `norm` and `act` with the index behind.
+    """
+    pooled = (f"pool{index}", nn.MaxPool2d(2, 2) if pool else None)
+    norm = (f"norm{index}", batch_norm(units, options, spatial=True))
+    act = (f"act{index}", activation(units, options))
+    rest = [pooled, norm, act] if options.order == "pool-first" else [norm, act, pooled]
+    return [(f"conv{index}", weights), *rest]
+
+
+def plain(wanted: Sequence[int], pooled: Container[int], options: NetOptions) -> nn.Sequential:
+    """A chain of 3×3 convolutions with padding 1 for 32×32 pictures, and a linear layer that gives the classes.
+
+    The convolutions have no bias where batch norm follows, whose shift is one.
+
+    Args:
+        wanted: units of each convolution at width 1.
+        pooled: which of them, from 1 on, are max-pooled by 2.
+        options: of the network.
+    """
+    inner, side = options.inner(), 32
+    units = [options.scaled(each) for each in wanted]
+    layers: list[tuple[str, nn.Module | None]] = []
+    for index, (before, after) in enumerate(pairwise([options.channels, *units]), 1):
+        weights = conv(before, after, 3, 1, inner, first=index == 1, bias=not options.batch_norm)
+        own = options if index == len(units) else inner
+        layers += hidden(index, weights, after, own, pool=index in pooled)
+        side = side // 2 if index in pooled else side
+    last = len(units) + 1
+    return stack(
+        *layers,
+        ("flatten", nn.Flatten()),
+        (f"drop{last}", dropout(options)),
+        (f"fc{last}", linear(units[-1] * side**2, options.classes, options)),
+    )
 
 
 def stack(*layers: tuple[str, nn.Module | None]) -> nn.Sequential:

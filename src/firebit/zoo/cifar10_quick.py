@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from firebit.zoo.block import NetOptions, activation, batch_norm, conv, linear, stack
+from firebit.zoo.block import NetOptions, activation, batch_norm, conv, dropout, linear, stack
 from firebit.zoo.registry import register
 
 _WINDOW = 3
@@ -31,9 +31,11 @@ def cifar10_quick(options: NetOptions) -> nn.Sequential:
         *_averaged(2, conv(one, two, 5, 2, inner, first=False), two, inner),
         *_averaged(3, conv(two, three, 5, 2, inner, first=False), three, inner),
         ("flatten", nn.Flatten()),
+        ("drop4", dropout(options)),
         ("fc4", linear(three * 4 * 4, four, inner)),
         ("norm4", batch_norm(four, options, spatial=False)),
         ("act4", activation(four, options)),
+        ("drop5", dropout(options)),
         ("fc5", linear(four, options.classes, options)),
     )
 

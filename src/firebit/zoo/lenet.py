@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from firebit.zoo.block import NetOptions, activation, batch_norm, conv, linear, stack
+from firebit.zoo.block import NetOptions, activation, batch_norm, conv, dropout, hidden, linear, stack
 from firebit.zoo.registry import register
 
 
@@ -17,19 +17,13 @@ def lenet(options: NetOptions) -> nn.Sequential:
     inner = options.inner()
     one, two, three = options.scaled(20), options.scaled(50), options.scaled(500)
     return stack(
-        *_hidden(1, conv(options.channels, one, 5, 0, inner, first=True), one, inner),
-        *_hidden(2, conv(one, two, 5, 0, inner, first=False), two, inner),
+        *hidden(1, conv(options.channels, one, 5, 0, inner, first=True), one, inner),
+        *hidden(2, conv(one, two, 5, 0, inner, first=False), two, inner),
         ("flatten", nn.Flatten()),
+        ("drop3", dropout(options)),
         ("fc3", linear(two * 4 * 4, three, inner)),
         ("norm3", batch_norm(three, options, spatial=False)),
         ("act3", activation(three, options)),
+        ("drop4", dropout(options)),
         ("fc4", linear(three, options.classes, options)),
     )
-
-
-def _hidden(index: int, weights: nn.Conv2d, units: int, options: NetOptions) -> list[tuple[str, nn.Module | None]]:
-    pool = (f"pool{index}", nn.MaxPool2d(2, 2))
-    norm = (f"norm{index}", batch_norm(units, options, spatial=True))
-    act = (f"act{index}", activation(units, options))
-    rest = [pool, norm, act] if options.order == "pool-first" else [norm, act, pool]
-    return [(f"conv{index}", weights), *rest]
