@@ -1,6 +1,6 @@
 """Whether a plan does what its network does, picture by picture: what snapping changed."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from firebit.compiler.outline import layer_names
 from firebit.engine import reference
 from firebit.engine.batch import batch_size
 from firebit.engine.plan import Plan
@@ -90,8 +91,10 @@ def agreement(
             part = slice(start, start + batch)
             record.clear()
             output = model(of_part(part))
+            names = layer_names([name for name, _ in record])
+            by_layer = {name: theirs for name, (_, theirs) in zip(names, record, strict=True)}
             for state in reference.states(plan, pixels[part]):
-                theirs = record.get(state.layer.name)
+                theirs = by_layer.get(state.layer.name)
                 if theirs is not None:
                     bits[state.layer.name] += state.bits.size
                     differ[state.layer.name] += int((theirs.reshape(state.bits.shape) != state.bits).sum())
@@ -111,20 +114,13 @@ def _scaled(model: nn.Module, pixels: NDArray[np.uint8]) -> Callable[[slice], Te
 
 
 @contextmanager
-def _recorded(model: nn.Module) -> Iterator[dict[str, NDArray[np.uint8]]]:
-    """Outputs of all steps by the names that a plan gives them: of the second call of "act", "act_1"."""
-    record: dict[str, NDArray[np.uint8]] = {}
-    calls: dict[str, int] = defaultdict(int)
-
-    def keep(name: str, output: Tensor) -> None:
-        if not record:
-            calls.clear()
-        number = calls[name]
-        calls[name] += 1
-        record[name if number == 0 else f"{name}_{number}"] = output.to(torch.uint8).numpy()
-
+def _recorded(model: nn.Module) -> Iterator[list[tuple[str, NDArray[np.uint8]]]]:
+    """Module paths and outputs of all steps, in the order of their calls."""
+    record: list[tuple[str, NDArray[np.uint8]]] = []
     hooks = [
-        module.register_forward_hook(lambda _m, _i, output, name=name: keep(name, output))
+        module.register_forward_hook(
+            lambda _m, _i, output, name=name: record.append((name, output.to(torch.uint8).numpy()))
+        )
         for name, module in model.named_modules()
         if isinstance(module, Step)
     ]

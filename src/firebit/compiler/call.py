@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
@@ -32,6 +32,7 @@ _SIGNATURES: dict[str, tuple[str, ...]] = {
     "div": ("input", "other"),
     "neg": ("input",),
     "cat": ("tensors", "dim"),
+    "dropout": ("input", "p", "training", "inplace"),
 }
 _SYNONYMS = {
     "truediv": "div",
@@ -43,9 +44,9 @@ _SYNONYMS = {
     "concatenate": "cat",
     **dict.fromkeys(("flatten", "view", "reshape", "squeeze", "unsqueeze"), "reshape"),
     **dict.fromkeys(("contiguous", "clone", "to", "float", "double", "detach"), "identity"),
-    **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"), "identity"),
-    "feature_alpha_dropout": "identity",
+    **dict.fromkeys(("dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"), "dropout"),
 }
+_KEYWORDS = {"train": "training", "axis": "dim"}
 _SAME = (nn.Identity, nn.Dropout, _DropoutNd)
 _POOLS: dict[type[nn.Module], tuple[str, tuple[str, ...]]] = {
     nn.MaxPool2d: ("max_pool2d", ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")),
@@ -56,6 +57,11 @@ _POOLS: dict[type[nn.Module], tuple[str, tuple[str, ...]]] = {
     nn.AdaptiveAvgPool2d: ("adaptive_avg_pool2d", ("output_size",)),
     nn.AdaptiveMaxPool2d: ("adaptive_max_pool2d", ("output_size", "return_indices")),
 }
+_CLASSES: tuple[type[nn.Module], ...] = (
+    *(CentredConv2d, CentredLinear, nn.Conv2d, nn.Linear, _BatchNorm, nn.SyncBatchNorm, Step, Scale, nn.Identity),
+    *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout),
+    *(nn.Flatten, nn.Unflatten, nn.ConstantPad2d, *_POOLS),
+)
 _REAL_VALUED = (nn.ReLU, nn.ReLU6, BoundedRectifier)
 
 
@@ -85,12 +91,28 @@ def call_of(graph: fx.GraphModule, node: fx.Node) -> Call:
     in_place = name.startswith("i") and name[1:] in ("add", "sub", "mul", "truediv")
     name = name[1:] if in_place else name
     kind = _SYNONYMS.get(name, name)
+    if kind in ("identity", "reshape"):
+        # Where to, and in which layout of memory, is told by the result.
+        return Call(kind, {"input": operand(node)})
     signature = _SIGNATURES.get(kind, ("input",))
-    return Call(kind, {**dict(zip(signature, node.args, strict=False)), **node.kwargs})
+    named = {_KEYWORDS.get(key, key): value for key, value in node.kwargs.items()}
+    return Call(kind, {**dict(zip(signature, node.args, strict=False)), **named})
+
+
+def is_hooked(module: nn.Module) -> bool:
+    """Whether a module computes something else than its class does: it has a hook, or a forward of its own.
+
+    Hooks of torch.nn.utils (spectral_norm, prune) are none: they set the weight, which a plan reads.
+    """
+    hooks = (*module._forward_hooks.values(), *module._forward_pre_hooks.values())
+    foreign = any(not type(hook).__module__.startswith("torch.nn.utils.") for hook in hooks)
+    return foreign or "forward" in vars(module)
 
 
 def _of_module(module: nn.Module, source: fx.Node | None) -> Call:
     given = {"input": source}
+    if not _computes_as(module, *_CLASSES):
+        return Call(type(module).__name__, given)
     if isinstance(module, CentredConv2d | CentredLinear):
         module = module.plain()
     if isinstance(module, nn.Conv2d):
@@ -109,10 +131,13 @@ def _of_module(module: nn.Module, source: fx.Node | None) -> Call:
         return Call("reshape", given)
     if isinstance(module, nn.ConstantPad2d):
         return Call("pad", given | {"pad": module.padding, "value": module.value})
-    for kind, (name, sizes) in _POOLS.items():
-        if isinstance(module, kind):
-            return Call(name, given | _attributes(module, sizes))
-    return Call(type(module).__name__, given)
+    name, sizes = next(pool for kind, pool in _POOLS.items() if isinstance(module, kind))
+    return Call(name, given | _attributes(module, sizes))
+
+
+def _computes_as(module: nn.Module, *classes: type[nn.Module]) -> bool:
+    """Whether a module has the forward of one of the classes: a class of its own may compute anything."""
+    return any(isinstance(module, kind) and type(module).forward is kind.forward for kind in classes)
 
 
 def _attributes(module: nn.Module, names: tuple[str, ...]) -> dict[str, Any]:
@@ -126,9 +151,9 @@ def is_rectified(graph: fx.GraphModule, node: fx.Node) -> bool:
 
 
 def evaluated(graph: fx.GraphModule, node: fx.Node, values: Mapping[fx.Node, Any]) -> Any:
-    """The result of a node whose arguments are all known."""
-    args: Any = fx.node.map_arg(node.args, lambda n: values[n])
-    kwargs: Any = fx.node.map_arg(node.kwargs, lambda n: values[n])
+    """The result of a node whose arguments are all known. These are left as they are, whatever the node does."""
+    args: Any = fx.node.map_arg(node.args, lambda n: _copy(values[n]))
+    kwargs: Any = fx.node.map_arg(node.kwargs, lambda n: _copy(values[n]))
     with torch.no_grad():
         if node.op == "get_attr":
             return _attribute(graph, str(node.target))
@@ -138,6 +163,10 @@ def evaluated(graph: fx.GraphModule, node: fx.Node, values: Mapping[fx.Node, Any
             return getattr(args[0], str(node.target))(*args[1:], **kwargs)
         assert callable(node.target)
         return node.target(*args, **kwargs)
+
+
+def _copy(value: Any) -> Any:
+    return value.detach().clone() if isinstance(value, Tensor) else value
 
 
 def _attribute(graph: fx.GraphModule, path: str) -> Any:

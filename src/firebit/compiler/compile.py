@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
-from torch import Tensor, nn
+import torch
+from torch import Tensor, fx, nn
 
 from firebit.compiler.agreement import Agreement, agreement
 from firebit.compiler.assemble import assemble
+from firebit.compiler.call import is_hooked
 from firebit.compiler.lower import lower
 from firebit.compiler.report import Report
 from firebit.compiler.value import Reals, Stored
@@ -87,11 +89,11 @@ def compile_with_report(
     seen = _example(example)
     channels = seen.shape[1]
     centre, width = _numbers("mean", mean, channels), _numbers("std", std, channels)
-    if not (width > 0).all():
+    if not (width >= np.finfo(np.float64).tiny).all():
         raise UsageError(f"std={std!r} is not positive.", "Give the standard deviation that pictures are divided by.")
-    private = copy.deepcopy(model).cpu().eval()
+    private = _private(model)
     pictures = Stored.of(INPUT, tuple(seen.shape[1:]), Fraction(1, 255)).affine(1 / width, -centre / width)
-    outline = lower(trace(private, seen), pictures)
+    outline = lower(_traced(private, seen), pictures)
     try:
         plan, changes = assemble(outline, tuple(classes), precision)
     except ModelFileError as error:
@@ -100,6 +102,40 @@ def compile_with_report(
             f"The network makes no plan: {problem}", "Change that layer, or compile the network without it."
         ) from error
     return plan, Report(cost(plan), changes, _measured(private, plan, seen, centre, width))
+
+
+def _private(model: object) -> nn.Module:
+    """A copy on the CPU, in eval mode."""
+    if not isinstance(model, nn.Module):
+        raise UsageError(f"The model is a {type(model).__name__}, no network.", "Give a hardened torch.nn.Module.")
+    if is_hooked(model):
+        raise UsageError(
+            f"{type(model).__name__} has a forward hook, or a forward of its own.",
+            "Write that into the model's forward.",
+        )
+    try:
+        return copy.deepcopy(model).cpu().eval()
+    except Exception as error:
+        raise UsageError(
+            f"{type(model).__name__} cannot be copied: {(str(error).splitlines() or [type(error).__name__])[0]}",
+            "Remove what cannot be deep-copied from the model (weight_norm: use the parametrization).",
+        ) from error
+
+
+def _traced(model: nn.Module, seen: Tensor) -> fx.GraphModule:
+    """The network as a graph, once it is certain that its forward draws no numbers."""
+    graph = trace(model, seen)
+    with torch.random.fork_rng(devices=[]):
+        torch.rand(1)
+        again = trace(model, seen)
+    constants, others = (dict(traced.named_buffers()) for traced in (graph, again))
+    drawn = any(not torch.equal(value.nan_to_num(), others[name].nan_to_num()) for name, value in constants.items())
+    if graph.code != again.code or drawn:
+        raise UsageError(
+            f"The forward of {type(model).__name__} draws random numbers.",
+            "Draw them once, when the model is made, and keep them in a buffer.",
+        )
+    return graph
 
 
 def _example(example: object) -> Tensor:

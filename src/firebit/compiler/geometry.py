@@ -34,7 +34,7 @@ def map_padding(pad: Any, mode: str = "constant", value: float | None = None, **
     if mode != "constant" or value:
         raise Unsupported(f"pads with {mode} {'' if value is None else value}".rstrip(), "Pad with zeros.")
     left, right, top, bottom = (*pad, 0, 0, 0, 0)[:4]
-    if min(pad) < 0 or any(pad[4:]):
+    if min(pad, default=0) < 0 or any(pad[4:]):
         raise Unsupported("pads channels, or cuts a map off", "Pad height and width only.")
     return (top, bottom, left, right)
 
@@ -70,6 +70,8 @@ def avg_pool(
     """An average pooling of maps (C, H, W) as a window sum, and what its windows of so many cells are divided by."""
     _check_map(shape)
     pool = Pool("sum", pair(kernel_size), pair(stride or kernel_size), pair(padding), bool(ceil_mode))
+    if divisor_override is not None and divisor_override < 0:
+        raise Unsupported(f"averages with the divisor {divisor_override}", "Divide by a positive number.")
     if divisor_override:
         return pool, lambda inside, cells: int(divisor_override)
     return pool, lambda inside, cells: cells if count_include_pad else inside

@@ -1,6 +1,6 @@
 """Real weights on integer grids: as fine as 16 bits allow, and without loss where that is possible."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor, frexp, inf, isinf
 
@@ -48,10 +48,18 @@ def snap(weights: Reals, limit: NDArray[np.int64], reach: NDArray[np.int64]) -> 
     Raises:
         OverflowError: a sum cannot stay within 31 bits on any grid.
     """
-    sizes = np.abs(weights)
-    largest = sizes.max(initial=0.0)
+    largest = np.abs(weights).max(initial=0.0)
     if largest == 0:
         return Snapped(np.zeros(weights.shape, np.int64), Fraction(1), 0.0)
+    # The largest weight comes to ½ … 1, where no density leaves floating point.
+    exponent = frexp(largest)[1]
+    found = _snap(np.ldexp(weights, -exponent), limit, reach)
+    return replace(found, density=found.density / Fraction(2) ** exponent)
+
+
+def _snap(weights: Reals, limit: NDArray[np.int64], reach: NDArray[np.int64]) -> Snapped:
+    sizes = np.abs(weights)
+    largest = sizes.max()
     exact = _signs(weights, sizes, largest) or _dyadic(weights, sizes, limit)
     if exact is not None and _fits(exact.integers, limit, reach):
         return exact
@@ -95,8 +103,7 @@ def _finest(sizes: Reals, limit: NDArray[np.int64]) -> float:
     widest = sizes.max(0)
     with np.errstate(divide="ignore", over="ignore"):
         density = float(np.where(widest > 0, limit / np.where(widest > 0, widest, 1), inf).min())
-    # A hair less, so that the largest weight rounds to its limit, not over it.
-    return min(density, 2.0**1000)
+    return density
 
 
 def floor_log2(value: float) -> int:

@@ -1,16 +1,18 @@
 """From a traced, hardened network to its outline: which integers each step adds up, with which real weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fractions import Fraction
 from functools import reduce
+from inspect import Parameter, signature
 from math import prod
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, fx
 
-from firebit.compiler.call import Call, call_of, evaluated, is_rectified
+from firebit.compiler.call import Call, call_of, evaluated, is_hooked, is_rectified
 from firebit.compiler.geometry import (
     Divisor,
     adaptive_kernel,
@@ -20,13 +22,14 @@ from firebit.compiler.geometry import (
     max_pool,
     pair,
 )
-from firebit.compiler.outline import Outline, Step
+from firebit.compiler.outline import Outline, Step, layer_names
 from firebit.compiler.value import NO_PADDING, Constant, Joined, Part, Reals, Stored, Sum, Unsupported
 from firebit.engine.plan import INPUT, Input, Shape
 from firebit.engine.pool import Pool
 from firebit.errors import ModelFileError, UsageError
-from firebit.nn.graph import location, operand, shape_of
+from firebit.nn.graph import location, module_at, operand, shape_of
 from firebit.nn.rectifier import BoundedRectifier
+from firebit.nn.rectifier import Step as StepModule
 
 Value = Stored | Joined | Sum | Constant
 
@@ -41,9 +44,12 @@ def lower(graph: fx.GraphModule, pictures: Stored) -> Outline:
     Raises:
         UsageError: a layer that a plan cannot hold; the layer and what to do about it are named.
     """
+    # Before calls whose results nobody reads are dropped: they count where a network runs.
+    calls = [node for node in graph.graph.nodes if isinstance(module_at(graph, node), StepModule)]
+    names = dict(zip(calls, layer_names([str(node.target) for node in calls]), strict=True))
     graph.graph.eliminate_dead_code()
     _check_hardened(graph)
-    return _Lowering(graph, pictures).run()
+    return _Lowering(graph, pictures, names).run()
 
 
 def _check_hardened(graph: fx.GraphModule) -> None:
@@ -71,14 +77,16 @@ def name_of(node: fx.Node) -> str:
 
 
 class _Lowering:
-    def __init__(self, graph: fx.GraphModule, pictures: Stored) -> None:
+    def __init__(self, graph: fx.GraphModule, pictures: Stored, names: dict[fx.Node, str]) -> None:
         self._graph = graph
+        self._names = names
         self._pictures = pictures
         self._pads: np.ndarray[Any, Any] | None = None
         self._values: dict[fx.Node, Value] = {}
         self._steps: dict[str, Step] = {}
         self._handlers: dict[str, Callable[..., Value]] = {
-            "identity": lambda node, input: input,
+            "identity": self._same,
+            "dropout": self._dropout,
             "reshape": self._reshape,
             "conv2d": self._conv,
             "linear": self._linear,
@@ -112,7 +120,7 @@ class _Lowering:
                 raise UsageError(f"Layer {name_of(node)!r} ({location(node)}) {problem}.", error.remedy) from error
         channels = self._pictures.shape[0]
         pads = tuple(int(pad) for pad in self._pads) if self._pads is not None else (0,) * channels
-        logits = result if isinstance(result, Sum) else None
+        logits = replace(result, name=self._free(result.name)) if isinstance(result, Sum) else None
         return Outline(Input(self._pictures.shape, pads), tuple(self._steps.values()), logits)
 
     def _value(self, node: fx.Node) -> Value:
@@ -123,11 +131,41 @@ class _Lowering:
         values = {source: self._values[source] for source in node.all_input_nodes}
         if all(isinstance(value, Constant) for value in values.values()):
             known = {source: value.value for source, value in values.items() if isinstance(value, Constant)}
-            return Constant(evaluated(self._graph, node, known))
+            return Constant(_fixed(evaluated(self._graph, node, known), evaluated(self._graph, node, known)))
+        return self._checked(node, self._called(node))
+
+    def _called(self, node: fx.Node) -> Value:
+        module = module_at(self._graph, node)
+        if module is not None and is_hooked(module):
+            raise Unsupported("has a forward hook, or a forward of its own", "Write that into the model's forward.")
         call = call_of(self._graph, node)
         if call.kind not in self._handlers:
             raise _unknown(call)
-        return self._handlers[call.kind](node, **{name: self._argument(x) for name, x in call.arguments.items()})
+        handler = self._handlers[call.kind]
+        _check_names(handler, call.arguments)
+        if 0 in (shape_of(node) or ()):
+            raise Unsupported(f"gives no values: its result has the shape {shape_of(node)}", "Leave that layer out.")
+        # What is not finite is refused when it is there.
+        with np.errstate(all="ignore"):
+            return handler(node, **{name: self._argument(x) for name, x in call.arguments.items()})
+
+    def _checked(self, node: fx.Node, value: Value) -> Value:
+        """A value of a picture, as torch has it: of that shape, in real numbers."""
+        assert not isinstance(value, Constant)
+        meta = node.meta.get("tensor_meta")
+        shape = shape_of(node)
+        if meta is None or shape is None:
+            raise Unsupported("gives several results", "Use a call that gives one tensor.")
+        if not meta.dtype.is_floating_point:
+            raise Unsupported(f"gives {meta.dtype}", "Keep values in floating point.")
+        if shape != (self._batch, *value.seen):
+            raise Unsupported(
+                f"makes values of shape {shape} of {(self._batch, *value.seen)}",
+                "Give every operand as many channels as the layer before it has.",
+            )
+        if not value.is_finite:
+            raise Unsupported("has a number that is not finite", "Train the network again: it has diverged.")
+        return value
 
     def _argument(self, argument: Any) -> Any:
         """An argument of a call: symbolic values as they are, constants as what they are."""
@@ -168,13 +206,17 @@ class _Lowering:
         step = self._steps[value.source]
         if value.factor != 1 or (value.scale != 1).any() or value.shift.any():
             raise Unsupported("gives scaled bits", "End an encoder with its last step.")
+        if any(value.padding):
+            raise Unsupported("gives bits with zeros around them", "End an encoder with its last step.")
+        if not self._is_bits(value.source):
+            raise Unsupported("gives counts of bits", "End an encoder with its last step.")
         if step.post is not None or list(self._steps)[-1] != value.source:
             self._identity(self._free(f"{value.source}.output"), value.source)
         return value
 
     def _free(self, name: str) -> str:
         found, number = name, 0
-        while found in self._steps or found == INPUT:
+        while found in (INPUT, *self._steps, *self._names.values()):
             number += 1
             found = f"{name}_{number}"
         return found
@@ -201,6 +243,16 @@ class _Lowering:
         self._steps[name] = Step(name, same, np.ones(shape[0]), np.ones(shape[0], np.int8), post)
 
     # Operations without weights
+
+    def _same(self, node: fx.Node, input: Value) -> Value:
+        return input
+
+    def _dropout(
+        self, node: fx.Node, input: Value, p: float = 0.5, training: bool = True, inplace: bool = False
+    ) -> Value:
+        if training and p > 0:
+            raise Unsupported("drops values in evaluation too", "Use nn.Dropout, or training=self.training.")
+        return input
 
     def _reshape(self, node: fx.Node, input: Value, **_: Any) -> Value:
         whole = shape_of(node)
@@ -391,16 +443,23 @@ class _Lowering:
         divisor = _per_channel(node, other)
         if not isinstance(divisor, np.ndarray):
             raise Unsupported("divides by what depends on the picture", "A plan has no such quotient.")
+        if divisor.ndim == 0 and divisor > 0 and float(divisor).is_integer():
+            # A third has no float64; three has.
+            return _activation(input).divided(int(divisor))
         return _affine(input, 1 / divisor, 0.0)
 
     # Steps and pooling
 
     def _step(self, node: fx.Node, input: Value, threshold: Any, direction: Any, dim: int) -> Value:
         _check_channels(node, dim)
-        name = self._free(name_of(node))
+        name = self._names[node]
         summed = self._summed(input, name)
         signs = direction.detach().cpu().numpy().astype(np.int8)
-        self._steps[name] = Step(name, summed, _reals(threshold), signs)
+        # One threshold may serve all channels.
+        channels = summed.shape[:1]
+        wanted = np.broadcast_to(_reals(threshold), channels) if len(signs) == 1 else _reals(threshold)
+        signs = np.broadcast_to(signs, channels) if len(signs) == 1 else signs
+        self._steps[name] = Step(name, summed, wanted, signs)
         return Stored.of(name, summed.shape)
 
     def _max_pool(self, node: fx.Node, input: Value, **sizes: Any) -> Value:
@@ -437,13 +496,13 @@ class _Lowering:
 
         return self._averaged(node, input, window)
 
-    def _mean(self, node: fx.Node, input: Value, dim: Any = None, keepdim: bool = False, **_: Any) -> Value:
+    def _mean(self, node: fx.Node, input: Value, dim: Any = None, **_: Any) -> Value:
         rank = len(shape_of(operand(node) or node) or ())
         dims = {d % rank for d in ([dim] if isinstance(dim, int) else dim or ())} if rank else set()
         if dims != {2, 3}:
             raise Unsupported("takes a mean that is not over height and width", "Use x.mean(dim=(2, 3)).")
         found = self._adaptive_avg_pool(node, input, 1)
-        if keepdim:
+        if len(shape_of(node) or ()) == rank:
             return found
         assert not isinstance(found, Constant)
         return found.each(lambda member, _: member.flattened()) if isinstance(found, Joined) else found.flattened()
@@ -499,6 +558,22 @@ class _Lowering:
         return False
 
 
+def _check_names(handler: Callable[..., Value], names: Iterable[str]) -> None:
+    known = signature(handler).parameters
+    if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in known.values()):
+        return
+    for name in names:
+        if name not in known:
+            raise Unsupported(f"is given {name}=, which a plan does not know", "Leave that argument out.")
+
+
+def _fixed(value: Any, again: Any) -> Any:
+    """What was computed twice, where it is the same twice."""
+    if isinstance(value, Tensor) and not torch.equal(value.nan_to_num(), again.nan_to_num()):
+        raise Unsupported("draws random numbers", "Draw them once, when the model is made, and keep them in a buffer.")
+    return value
+
+
 def _unknown(call: Call) -> Unsupported:
     return Unsupported(
         f"is a {call.kind}, which a plan does not have",
@@ -542,9 +617,15 @@ def _affine(value: Any, scale: Any, shift: Any) -> Value:
     if isinstance(value, Joined):
         whole = (np.broadcast_to(scale, value.shape[:1]), np.broadcast_to(shift, value.shape[:1]))
         return value.each(lambda member, part: member.affine(whole[0][part], whole[1][part]))
-    if not isinstance(value, Stored | Sum):
+    found = _activation(value)
+    assert not isinstance(found, Joined)
+    return found.affine(np.asarray(scale, np.float64), np.asarray(shift, np.float64))
+
+
+def _activation(value: Any) -> Stored | Joined | Sum:
+    if not isinstance(value, Stored | Joined | Sum):
         raise Unsupported("scales what is no activation", "Compile the network without it.")
-    return value.affine(np.asarray(scale, np.float64), np.asarray(shift, np.float64))
+    return value
 
 
 def _check_channels(node: fx.Node, dim: int) -> None:

@@ -1,12 +1,13 @@
 """A network between torch and plan: its layers, their sums still of real weights."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firebit.compiler.value import Reals, Sum
-from firebit.engine.plan import Input
+from firebit.engine.plan import INPUT, Input
 from firebit.engine.pool import Pool
 
 
@@ -36,3 +37,23 @@ class Outline:
     input: Input
     steps: tuple[Step, ...]
     logits: Sum | None
+
+
+def layer_names(calls: Sequence[str]) -> list[str]:
+    """Names of the layers that calls of steps become.
+
+    Args:
+        calls: module paths of steps in the order in which a network calls them.
+
+    Returns:
+        As many names, all different: the module's own for its first call, then name_1, name_2, … that no other step
+        has.
+    """
+    found: list[str] = []
+    for call in calls:
+        name, number = call, 0
+        while name in (INPUT, *found) or (name != call and name in calls):
+            number += 1
+            name = f"{call}_{number}"
+        found.append(name)
+    return found

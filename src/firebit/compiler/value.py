@@ -33,7 +33,7 @@ class Stored:
 
     Attributes:
         source: "input" or the name of a layer.
-        shape: as torch sees them, without the batch: (C, H, W) or (F,).
+        shape: as torch sees them, without the batch and the padding: (C, H, W) or (F,).
         factor: a positive factor of all channels, exact.
         scale: per channel, float64 (C,) or (F,).
         shift: per channel, float64 (C,) or (F,).
@@ -57,6 +57,23 @@ class Stored:
         if any(self.padding):
             raise Unsupported("scales a map after zeros are put around it", "Scale it before the padding.")
         return replace(self, scale=self.scale * scale, shift=self.shift * scale + shift)
+
+    def divided(self, by: int) -> "Stored":
+        """The same over a positive whole number, exactly."""
+        return replace(self, factor=self.factor / by, shift=self.shift / by)
+
+    @property
+    def seen(self) -> Shape:
+        """The shape with its padding, as torch sees it."""
+        if len(self.shape) != 3:
+            return self.shape
+        top, bottom, left, right = self.padding
+        return (self.shape[0], self.shape[1] + top + bottom, self.shape[2] + left + right)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether no number is ±∞, or none."""
+        return bool(np.isfinite(self.scale).all() and np.isfinite(self.shift).all())
 
     def flattened(self) -> "Stored":
         """As one vector, channel by channel."""
@@ -153,6 +170,21 @@ class Sum:
         parts = tuple(replace(part, scale=part.scale * scale) for part in self.parts)
         return replace(self, parts=parts, bias=self.bias * scale + shift)
 
+    def divided(self, by: int) -> "Sum":
+        """The same over a positive whole number, exactly."""
+        parts = tuple(replace(part, factor=part.factor / by) for part in self.parts)
+        return replace(self, parts=parts, bias=self.bias / by)
+
+    @property
+    def seen(self) -> Shape:
+        """The shape, as torch sees it."""
+        return self.shape
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether no factor is ±∞, or none, and every bias is a number; ±∞ makes a unit constant."""
+        return bool(all(np.isfinite(part.scale).all() for part in self.parts) and not np.isnan(self.bias).any())
+
     def plus(self, other: "Sum", name: str) -> "Sum":
         """Both added up."""
         if self.shape != other.shape:
@@ -237,6 +269,20 @@ class Joined:
         """(C, H, W) or (F,) of all of them."""
         first = self.members[0].shape
         return (sum(member.shape[0] for member in self.members), *first[1:])
+
+    @property
+    def seen(self) -> Shape:
+        """The shape with its padding, as torch sees it."""
+        return (self.shape[0], *self.members[0].seen[1:])
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether no number is ±∞, or none."""
+        return all(member.is_finite for member in self.members)
+
+    def divided(self, by: int) -> "Joined":
+        """The same over a positive whole number, exactly."""
+        return Joined(tuple(member.divided(by) for member in self.members))
 
     def each(self, change: Callable[[Stored, slice], Stored]) -> "Joined":
         """Every member changed; the change is told which channels these are."""
