@@ -49,10 +49,7 @@ def assemble(outline: Outline, classes: tuple[str, ...], precision: str) -> tupl
 
 
 def _value(step: Step) -> Value:
-    shape = step.sum.shape
-    if step.post is None:
-        return Value(shape, 1)
-    return Value((shape[0], *step.post.output(*shape[1:])), step.post.most(*shape[1:]))
+    return Value(step.shape, 1 if step.post is None else step.post.most(*step.sum.shape[1:]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firebit.compiler.value import Reals, Sum
-from firebit.engine.plan import INPUT, Input
+from firebit.engine.plan import INPUT, Input, Shape
 from firebit.engine.pool import Pool
 
 
@@ -28,6 +28,12 @@ class Step:
     threshold: Reals
     direction: NDArray[np.int8]
     post: Pool | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of what is kept: the bits, pooled."""
+        units = self.sum.shape
+        return units if self.post is None else (units[0], *self.post.output(*units[1:]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from firebit.engine.plan import Shape
 from firebit.engine.pool import Pool
@@ -280,6 +281,19 @@ class Joined:
         """Whether no number is ±∞, or none."""
         return all(member.is_finite for member in self.members)
 
+    def affine(self, scale: Reals, shift: Reals) -> "Joined":
+        """scale · value + shift per channel."""
+        factors, shifts = np.broadcast_to(scale, self.shape[:1]), np.broadcast_to(shift, self.shape[:1])
+        return self.each(lambda member, part: member.affine(factors[part], shifts[part]))
+
+    def flattened(self) -> "Joined":
+        """As one vector, channel by channel."""
+        return self.each(lambda member, _: member.flattened())
+
+    def padded(self, padding: Padding) -> "Joined":
+        """With more zeros around it."""
+        return self.each(lambda member, _: member.padded(padding))
+
     def divided(self, by: int) -> "Joined":
         """The same over a positive whole number, exactly."""
         return Joined(tuple(member.divided(by) for member in self.members))
@@ -291,3 +305,14 @@ class Joined:
             found.append(change(member, slice(start, start + member.shape[0])))
             start += member.shape[0]
         return Joined(tuple(found))
+
+
+def reals(values: Any) -> Reals:
+    if isinstance(values, np.ndarray):
+        return values
+    if not isinstance(values, Tensor):
+        raise Unsupported("has weights that depend on the picture", "A plan has fixed weights.")
+    found: Reals = values.detach().cpu().double().numpy()
+    if np.isnan(found).any():
+        raise Unsupported("has a weight that is not a number", "Train the network again: it has diverged.")
+    return found
