@@ -48,10 +48,11 @@ def against_torch(plan: Plan, pictures: ImageSet) -> dict[str, int]:
     for start in range(0, len(pictures), BATCH):
         pixels = pictures.images[start : start + BATCH]
         expected = twin(torch.from_numpy(pixels)).numpy()
-        logits += int((reference.logits(plan, pixels) != expected).sum())
-        for state in reference.states(plan, pixels):
+        walk = reference.Walk(plan, pixels)
+        for state in walk.states():
             bits += state.bits.size
             differ += int((state.bits != twin.bits[state.layer.name].numpy()).sum())
+        logits += int((walk.logits() != expected).sum())
     return {"bits": bits, "bits_differ": differ, "logits_differ": logits}
 
 

@@ -93,13 +93,14 @@ def agreement(
             output = model(of_part(part))
             names = layer_names([name for name, _ in record])
             by_layer = {name: theirs for name, (_, theirs) in zip(names, record, strict=True)}
-            for state in reference.states(plan, pixels[part]):
+            walk = reference.Walk(plan, pixels[part])
+            for state in walk.states():
                 theirs = by_layer.get(state.layer.name)
                 if theirs is not None:
                     bits[state.layer.name] += state.bits.size
                     differ[state.layer.name] += int((theirs.reshape(state.bits.shape) != state.bits).sum())
             if plan.logits is not None:
-                ours, expected = reference.logits(plan, pixels[part]), output.double().numpy().reshape(len(output), -1)
+                ours, expected = walk.logits(), output.double().numpy().reshape(len(output), -1)
                 predictions += int((ours.argmax(1) != expected.argmax(1)).sum())
                 change = max(change, float(np.abs(ours - expected).max()))
     layers = {name: LayerAgreement(bits[name], differ[name]) for name in bits}

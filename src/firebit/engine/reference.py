@@ -5,7 +5,7 @@ proves, so nothing is rounded, whatever the order of summation.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -43,13 +43,45 @@ class State:
 
 
 @dataclass(frozen=True, eq=False)
-class _Operands:
-    """The values that layers still read, and how large sums can be."""
+class Walk:
+    """One pass of a batch through a plan: the hidden layers in order, then the logits.
+
+    Attributes:
+        plan: the network.
+        pictures: uint8 (N, *plan.input.shape).
+    """
 
     plan: Plan
-    values: dict[str, Values]
+    pictures: NDArray[np.uint8]
+    _values: dict[str, Values] = field(default_factory=dict, init=False)
 
-    def sums(self, name: str, terms: tuple[Term, ...]) -> Integers:
+    def states(self) -> Iterator[State]:
+        """Run the hidden layers, and forget what no layer reads any more."""
+        self._values[INPUT] = self.pictures
+        last_reader = _last_readers(self.plan)
+        for layer in self.plan.layers:
+            sums = self._sums(layer.name, layer.terms)
+            windows = window_map(self.plan, layer)
+            bits = fires(sums, layer, windows)
+            if layer.name in last_reader:
+                self._values[layer.name] = bits if layer.post is None else pooled(bits, layer.post)
+            for source in [name for name in self._values if last_reader.get(name) == layer.name]:
+                del self._values[source]
+            yield State(layer, sums, bits, windows)
+
+    def logits(self) -> NDArray[np.float64]:
+        """Logits float64 (N, classes), scale · s + bias, once all :meth:`states` have been seen.
+
+        Raises:
+            ValueError: the plan is an encoder, without logits.
+        """
+        last = self.plan.logits
+        if last is None:
+            raise ValueError("The plan has no logits.")
+        sums = self._sums(last.name, last.terms).reshape(len(self.pictures), len(last.bias))
+        return sums * last.scale + last.bias
+
+    def _sums(self, name: str, terms: tuple[Term, ...]) -> Integers:
         """All terms of a layer, added up."""
         exact = np.float32 if self.plan.bounds[name].max() < _EXACT_IN_FLOAT32 else np.float64
         total, *rest = (self._term(term, np.dtype(exact)) for term in terms)
@@ -57,21 +89,8 @@ class _Operands:
             total = total + summand
         return total
 
-    def walk(self) -> Iterator[State]:
-        """Run the hidden layers, and forget what no layer reads any more."""
-        last_reader = _last_readers(self.plan)
-        for layer in self.plan.layers:
-            sums = self.sums(layer.name, layer.terms)
-            windows = window_map(self.plan, layer)
-            bits = fires(sums, layer, windows)
-            if layer.name in last_reader:
-                self.values[layer.name] = bits if layer.post is None else pooled(bits, layer.post)
-            for source in [name for name in self.values if last_reader.get(name) == layer.name]:
-                del self.values[source]
-            yield State(layer, sums, bits, windows)
-
     def _term(self, term: Term, exact: np.dtype[Any]) -> Integers:
-        values = self.values[term.source]
+        values = self._values[term.source]
         sums: Values
         if term.is_shortcut:
             sums = values * per_channel(term.weights.astype(np.int32), values.ndim)
@@ -93,7 +112,7 @@ def states(plan: Plan, pictures: NDArray[np.uint8]) -> Iterator[State]:
     Yields:
         A state per layer, in the plan's order.
     """
-    yield from _Operands(plan, {INPUT: pictures}).walk()
+    yield from Walk(plan, pictures).states()
 
 
 def logits(plan: Plan, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -104,11 +123,10 @@ def logits(plan: Plan, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
     """
     if plan.logits is None:
         raise ValueError("The plan has no logits.")
-    operands = _Operands(plan, {INPUT: pictures})
-    for _ in operands.walk():
+    walk = Walk(plan, pictures)
+    for _ in walk.states():
         pass
-    sums = operands.sums(plan.logits.name, plan.logits.terms).reshape(len(pictures), len(plan.logits.bias))
-    return sums * plan.logits.scale + plan.logits.bias
+    return walk.logits()
 
 
 def _last_readers(plan: Plan) -> dict[str, str]:

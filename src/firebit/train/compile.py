@@ -78,15 +78,16 @@ def held_out(recipe: Recipe) -> ImageSet:
 
 
 def measured(plan: Plan, pictures: ImageSet) -> tuple[Metrics, Census]:
-    """Loss, accuracy and census of a plan over a data set."""
-    logits = np.concatenate([reference.logits(plan, pictures.images[part]) for part in _parts(plan, pictures)])
+    """Loss, accuracy and census of a plan over a data set, in one pass."""
+    logits, count = [], len(pictures)
     ones = {layer.name: np.zeros(plan.sums[layer.name], np.int64) for layer in plan.layers}
     for part in _parts(plan, pictures):
-        for state in reference.states(plan, pictures.images[part]):
+        walk = reference.Walk(plan, pictures.images[part])
+        for state in walk.states():
             ones[state.layer.name] += state.bits.sum(0, dtype=np.int64)
-    count = len(pictures)
+        logits.append(walk.logits())
     census = Census({name: LayerCensus(count - fired, fired, count) for name, fired in ones.items()})
-    return measure(logits, pictures.labels), census
+    return measure(np.concatenate(logits), pictures.labels), census
 
 
 def _parts(plan: Plan, pictures: ImageSet) -> Iterator[slice]:
