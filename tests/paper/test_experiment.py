@@ -37,5 +37,13 @@ def test_what_is_declared_can_be_run(experiment: Experiment) -> None:
 def test_the_papers_figures() -> None:
     """As printed in tables 1 and 2."""
     one, two = EXPERIMENTS["table1"].trials, EXPERIMENTS["table2"].trials
-    assert [trial.printed["phase2 steps"] for trial in (*one, *two[1:])] == [99.22, 75.76, 72.14, 75.71]
+    found = {trial.name: trial.printed.get("phase2 steps") for trial in (*one, *two[1:])}
+    assert found == {
+        "mnist": 99.22,
+        "cifar10": 72.14,
+        "mnist-straight": None,
+        "cifar10-straight": None,
+        "cifar10-wide": 75.71,
+    }
+    assert one[1].printed["phase2 steps"] == 75.76
     assert two[1].printed["steps, classifier tuned"] == 73.08

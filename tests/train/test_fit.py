@@ -21,6 +21,7 @@ from firebit.errors import DataError, DivergedError, FirebitError, UsageError
 from firebit.files import load_tensors
 from firebit.nn.rectifier import BoundedRectifier, Step
 from firebit.nn.snap import snap
+from firebit.nn.straight import StraightThroughStep
 from firebit.train import Interrupted, Recipe, RunFolder, evaluate, fit, load_model
 from firebit.train.checkpoint import Progress, load_checkpoint, newest_checkpoint
 from firebit.train.hold import Hold
@@ -31,6 +32,7 @@ TIMING = ("images_per_second",)
 HIDDEN = ("conv1", "conv2", "fc3")
 # The package's `fit` is the function.
 MODULE = import_module("firebit.train.fit")
+OUTCOME = import_module("firebit.train.outcome")
 
 
 def numbers(folder: RunFolder) -> dict[str, dict[str, bytes]]:
@@ -226,7 +228,7 @@ def test_a_binary_network_that_fits_no_plan_ends_its_run_all_the_same(
     def refuse(_: object) -> None:
         raise UsageError("Layer 'act1' is too wide.", "Make it narrower.")
 
-    monkeypatch.setattr(MODULE, "compiled", refuse)
+    monkeypatch.setattr(OUTCOME, "compiled", refuse)
     folder = RunFolder(tmp_path / "a")
     results = fit(tiny(baseline={"enabled": False}, phase1={"epochs": 0}, phase2={"epochs": 0}), folder)
     assert (results["compiled"], results["not_compiled"]) == (None, "Layer 'act1' is too wide.")
@@ -271,6 +273,71 @@ def test_adamw_and_centred_codes_without_batch_norm(tiny: Tiny, tmp_path: Path, 
         fit(recipe, parted, reporter=StopAt(8, interrupt))
     fit(recipe, parted, resume=True)
     assert numbers(parted) == numbers(whole)
+
+
+# straight-through steps
+
+
+STRAIGHT = {"net": {"activation": "straight-through"}, "classifier": {"epochs": 1}}
+
+
+@pytest.fixture(scope="module")
+def straight(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A finished tiny run of straight-through steps; not to be written to."""
+    folder = RunFolder(tmp_path_factory.mktemp("straight") / "few")
+    fit(tiny(**STRAIGHT), folder)
+    return folder
+
+
+def test_straight_through_steps_have_rows_of_steps_only(straight: RunFolder, finished: RunFolder) -> None:
+    found = {row["name"]: row for row in rows(straight)}
+    assert list(found) == [
+        *("relu", "phase1 steps", "phase2 steps", "steps, recalibrated", "steps, classifier tuned", "compiled"),
+    ]
+    assert found["relu"] == rows(finished)[0]
+    for name in set(found) - {"relu"}:
+        assert (found[name]["bits_per_activation"], found[name]["census"]["level"]) == (1, 1)
+    for record in straight.journal.records():
+        assert "slopes" not in record
+        if record["stage"].startswith("phase"):
+            assert record["soft"]["top1"] == record["steps"]["top1"]
+            assert record["census"]["level"] == 1
+
+
+def test_networks_of_straight_through_steps_are_read_back(straight: RunFolder, few_digits: Path) -> None:
+    kinds = {name: type(load_model(straight.path, name).get_submodule("act2")) for name in ("model", "hardened")}
+    assert kinds == {"model": StraightThroughStep, "hardened": Step}
+    assert isinstance(load_model(straight.path, "relu").get_submodule("act2"), nn.ReLU)
+    found = {row["name"]: row["metrics"] for row in rows(straight)}
+    test = load(few_digits, "test")
+    assert evaluate(load_model(straight.path, "phase1"), test)[0].top1 == found["phase1 steps"]["top1"]
+    assert (load_network(straight.compiled_file).predict(test.images) == test.labels).mean() == pytest.approx(
+        found["compiled"]["top1"]
+    )
+    assert "straight-through steps" in (straight.path / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("step", [9, 21, 27])
+def test_a_run_of_straight_through_steps_ends_with_the_same_numbers_wherever_it_stops(
+    tiny: Tiny, straight: RunFolder, tmp_path: Path, step: int
+) -> None:
+    recipe, folder = tiny(**STRAIGHT), RunFolder(tmp_path / "a")
+    with pytest.raises(OSError, match="the power is gone"):
+        fit(recipe, folder, reporter=StopAt(step, crash))
+    fit(recipe, folder, resume=True)
+    assert numbers(folder) == numbers(straight)
+    assert journal(folder) == journal(straight)
+    assert rows(folder) == rows(straight)
+
+
+def test_straight_through_steps_before_which_there_are_relus(tiny: Tiny, tmp_path: Path) -> None:
+    options = {"baseline": {"enabled": False}, "phase1": {"epochs": 1}, "phase2": {"epochs": 0}, "layers": "last"}
+    folder = RunFolder(tmp_path / "a")
+    with pytest.raises(UsageError, match="does not go with straight-through steps"):
+        fit(tiny(net={"activation": "straight-through"}, **options), folder)
+    assert not folder.path.exists()
+    results = fit(tiny(net={"activation": "straight-through", "rectified": "last"}, **options), folder)
+    assert results["not_compiled"] == "some hidden activations are real numbers"
 
 
 # levers
@@ -452,9 +519,9 @@ def test_a_crash_while_a_stage_with_every_lever_ends(
     tiny: Tiny, levered: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     recipe, folder = tiny(**ALL), RunFolder(tmp_path / "a")
-    real = MODULE.save_model
+    real = OUTCOME.save_model
     with monkeypatch.context() as patch:
-        patch.setattr(MODULE, "save_model", lambda path, *rest: (real(path, *rest), path.stem == stage and crash()))
+        patch.setattr(OUTCOME, "save_model", lambda path, *rest: (real(path, *rest), path.stem == stage and crash()))
         with pytest.raises(OSError, match="the power is gone"):
             fit(recipe, folder)
     fit(recipe, folder, resume=True)
@@ -531,7 +598,7 @@ def test_a_crash_while_a_stage_ends(
     tiny: Tiny, finished: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     recipe, folder = tiny(classifier={"epochs": 1}), RunFolder(tmp_path / "a")
-    real = MODULE.save_model
+    real = OUTCOME.save_model
 
     def save(path: Path, *arguments: Any) -> None:
         real(path, *arguments)
@@ -539,7 +606,7 @@ def test_a_crash_while_a_stage_ends(
             crash()
 
     with monkeypatch.context() as patch:
-        patch.setattr(MODULE, "save_model", save)
+        patch.setattr(OUTCOME, "save_model", save)
         with pytest.raises(OSError, match="the power is gone"):
             fit(recipe, folder)
     fit(recipe, folder, resume=True)
@@ -558,7 +625,7 @@ def test_a_crash_after_training_leaves_the_compiled_network_to_the_resumed_run(
         elif at == "rename":
             patch.setattr("firebit.files._sync_folder", lambda _: folder.compiled_file.exists() and crash())
         else:
-            patch.setattr(MODULE, at, lambda *_: crash())
+            patch.setattr(MODULE if at == "model_card" else OUTCOME, at, lambda *_: crash())
         with pytest.raises((OSError, FirebitError), match="the power is gone"):
             fit(recipe, folder)
     assert folder.compiled_file.exists() is (at in ("compiled_row", "model_card", "rename"))

@@ -29,7 +29,7 @@ def command(
         bool | None, typer.Option("--batch-norm/--no-batch-norm", help="Zoo: batch norm before activations.")
     ] = None,
     centred: Annotated[bool | None, typer.Option("--centred/--plain", help="Zoo: centred codes.")] = None,
-    activation: Annotated[str | None, typer.Option(help="Zoo: rectifier or relu.")] = None,
+    activation: Annotated[str | None, typer.Option(help="Zoo: rectifier, relu or straight-through.")] = None,
     order: Annotated[str | None, typer.Option(help="Zoo: pool-first or act-first.")] = None,
     classes: Annotated[int | None, typer.Option(help="Zoo: number of classes.")] = None,
     channels: Annotated[int | None, typer.Option(help="Zoo: channels of the pictures.")] = None,

@@ -20,6 +20,7 @@ def model_card(recipe: Recipe, results: dict[str, Any], folder: "RunFolder") -> 
             f"# {recipe.net.name} on {results['data']}",
             "",
             f"Binary layers: {_layers(recipe)}. Seed {recipe.seed}, one run, {_state(recipe)}.",
+            *_straight(recipe),
             *_teacher(recipe),
             "",
             *_table(results),
@@ -32,7 +33,7 @@ def model_card(recipe: Recipe, results: dict[str, Any], folder: "RunFolder") -> 
             "",
             *(["- `model.firebit`: the network compiled, to run without torch"] if results.get("compiled") else []),
             "- `hardened.safetensors`: the network with steps",
-            "- `model.safetensors`: the network after phase 2, with bounded rectifiers (soft)",
+            f"- `model.safetensors`: the network after phase 2, with {_activations(recipe)}",
             "- `phase1.safetensors`: the network after phase 1",
             *(["- `relu.safetensors`: the ReLU baseline"] if recipe.baseline.enabled else []),
             *(["- `teacher.safetensors`: the ReLU network it learned from"] if _foreign_teacher(recipe) else []),
@@ -74,6 +75,16 @@ def _teacher(recipe: Recipe) -> list[str]:
         return []
     whose = "the ReLU baseline of another run" if _foreign_teacher(recipe) else "its own ReLU baseline"
     return [f"Taught by {whose}: {100 * recipe.loss.distillation:g} % of the loss."]
+
+
+def _activations(recipe: Recipe) -> str:
+    return "bounded rectifiers (soft)" if recipe.net.is_soft else "straight-through steps"
+
+
+def _straight(recipe: Recipe) -> list[str]:
+    if recipe.net.is_soft:
+        return []
+    return ["Trained with straight-through steps, a baseline for bounded rectifiers: bits from the first step on."]
 
 
 def _foreign_teacher(recipe: Recipe) -> bool:

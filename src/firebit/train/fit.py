@@ -2,12 +2,8 @@
 
 import json
 import math
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any
 
 import torch
@@ -16,19 +12,18 @@ from torch import nn
 from firebit.errors import UsageError
 from firebit.files import remove_temporaries, write_text
 from firebit.nn.growth import rectifiers
-from firebit.nn.harden import harden, select
-from firebit.nn.snap import snap
+from firebit.nn.harden import select
 from firebit.train.average import Average
 from firebit.train.card import model_card
 from firebit.train.checkpoint import Checkpoint, Progress, newest_checkpoint, save_checkpoint
-from firebit.train.compile import compiled, compiled_row, is_binary
-from firebit.train.evaluate import Batches, evaluate
+from firebit.train.evaluate import evaluate
 from firebit.train.hold import Hold
+from firebit.train.interrupt import Interrupted, Stop, signals, threads
 from firebit.train.loop import Loop, Reporter, Silent
+from firebit.train.outcome import Outcome
 from firebit.train.pictures import Pictures, load_pictures
 from firebit.train.recipe import Recipe
-from firebit.train.results import REAL_VALUED, result_row
-from firebit.train.run import RunFolder, load_model_file, save_model
+from firebit.train.run import RunFolder, load_model_file
 from firebit.train.stage import (
     Stage,
     batches_per_epoch,
@@ -41,12 +36,6 @@ from firebit.train.stage import (
     stages,
 )
 from firebit.train.teach import check_teacher, keep_teacher, load_teacher
-
-_RECALIBRATION = 10_000
-
-
-class Interrupted(KeyboardInterrupt):
-    """A signal stopped the run after its state was saved."""
 
 
 def fit(recipe: Recipe, folder: RunFolder, *, resume: bool = False, reporter: Reporter | None = None) -> dict[str, Any]:
@@ -74,7 +63,7 @@ def fit(recipe: Recipe, folder: RunFolder, *, resume: bool = False, reporter: Re
             return done
         _check_recipe(folder, recipe)
     # Sums depend on the number of threads in their last bits, so a resumed run keeps its own.
-    with _threads(recipe.threads or (folder.threads() if resume else None)), torch.random.fork_rng(devices=[]):
+    with threads(recipe.threads or (folder.threads() if resume else None)), torch.random.fork_rng(devices=[]):
         pictures = load_pictures(recipe)
         check_layers(recipe, pictures.train)
         check_teacher(recipe, folder, pictures.train)
@@ -82,7 +71,7 @@ def fit(recipe: Recipe, folder: RunFolder, *, resume: bool = False, reporter: Re
         if not resume:
             folder.create(recipe, pictures.train.fingerprint())
         keep_teacher(recipe, folder)
-        with _signals() as stop:
+        with signals() as stop:
             return _Run(recipe, folder, pictures, reporter or Silent(), stop).run(checkpoint)
 
 
@@ -105,58 +94,13 @@ def _reopen(folder: RunFolder, recipe: Recipe, pictures: Pictures) -> Checkpoint
     return newest_checkpoint(folder.checkpoints)
 
 
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@dataclass
-class _Stop:
-    signal: int | None = None
-
-
-@contextmanager
-def _signals() -> Iterator[_Stop]:
-    """Turn SIGINT and SIGTERM into a request that the loop answers after the present batch, once it has saved."""
-    stop = _Stop()
-
-    def ask(number: int, _frame: FrameType | None) -> None:
-        if stop.signal is not None:
-            raise KeyboardInterrupt
-        stop.signal = number
-
-    try:
-        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not in the main thread: the caller handles signals
-        before = {}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@dataclass(frozen=True)
-class _Compiled:
-    """What became of the compiled network: its row of the table, and how it agrees; or why there is none."""
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    agreement: dict[str, Any] | None = None
-    reason: str | None = None
-
-
 @dataclass
 class _Run:
     recipe: Recipe
     folder: RunFolder
     pictures: Pictures
     reporter: Reporter
-    stop: _Stop
+    stop: Stop
     progress: Progress = field(default_factory=Progress)
 
     def run(self, checkpoint: Checkpoint | None) -> dict[str, Any]:
@@ -186,7 +130,7 @@ class _Run:
 
     def _loop(self, stage: Stage, model: nn.Module) -> Loop:
         recipe, train = self.recipe, self.pictures.train
-        names = [] if stage.network != "rectifier" else select(model, self._example, recipe.layers)
+        names = [] if stage.network != "rectifier" else select(model, example_of(train), recipe.layers)
         return Loop(
             recipe,
             stage,
@@ -217,8 +161,8 @@ class _Run:
         return load_model_file(self.folder.model_file(source)).model.state_dict()
 
     @property
-    def _example(self) -> torch.Tensor:
-        return example_of(self.pictures.train)
+    def _outcome(self) -> Outcome:
+        return Outcome(self.recipe, self.folder, self.pictures)
 
     def _after_batch(self, loop: Loop, loss: float) -> None:
         self.reporter.batch(self.progress, loss)
@@ -240,10 +184,6 @@ class _Run:
             loop.hold.state_dict() if loop.hold else None,
         )
 
-    def _harden(self, model: nn.Module, *, recalibrate: bool) -> nn.Module:
-        loader = Batches(self.pictures.train, limit=_RECALIBRATION) if recalibrate else None
-        return harden(model, self._example, layers=self.recipe.layers, recalibrate=loader)
-
     def _journal(self, loop: Loop, record: dict[str, Any]) -> None:
         stage, model = loop.stage, loop.outcome
         metrics, census = evaluate(model, self.pictures.held_out)
@@ -261,8 +201,9 @@ class _Run:
         if loop.averaged is not None:
             record["averaged"] = True
         if stage.network == "rectifier":
-            record["steps"] = evaluate(self._harden(model, recalibrate=False), self.pictures.held_out)[0].to_dict()
-            record["slopes"] = _slopes(model)
+            record["steps"] = evaluate(self._outcome.harden(model), self.pictures.held_out)[0].to_dict()
+        if stage.network == "rectifier" and (slopes := _slopes(model)):
+            record["slopes"] = slopes
         if census:
             record["census"] = census.to_dict()
         self.folder.journal.add(record)
@@ -271,59 +212,12 @@ class _Run:
 
     def _end_stage(self, stage: Stage, model: nn.Module) -> None:
         """Write the stage's model and table rows, then move on; repeated whole if a crash comes in between."""
-        name = {"phase2": "model", "classifier": "hardened"}.get(stage.name, stage.name)
-        kind = stage.network
-        if kind == "hardened" and is_binary(model):
-            model = snap(model, self._example)
-        rows = [] if kind == "hardened" else [self._row(stage.name, model)]
-        if stage.name == "phase1":
-            rows.append(self._row("phase1 steps", self._harden(model, recalibrate=False)))
-        self._save_model(name, model, kind)
-        if stage.name == "phase2":
-            rows += self._harden_for_good(model)
-        if kind == "hardened":
-            rows.append(self._row("steps, classifier tuned", model))
-        self.progress.results += rows
+        self.progress.results += self._outcome.end(stage, model)
         self.progress.stage += 1
         self.progress.epoch = self.progress.batch = 0
 
-    def _harden_for_good(self, model: nn.Module) -> list[dict[str, Any]]:
-        hardened = self._harden(model, recalibrate=False)
-        if is_binary(hardened):
-            # On 16-bit grids from here on, so that compiling loses nothing.
-            model = snap(model, self._example)
-            hardened = self._harden(model, recalibrate=False)
-        rows = [self._row("phase2 steps", hardened)]
-        if self.recipe.recalibrate and self.recipe.net.batch_norm:
-            hardened = self._harden(model, recalibrate=True)
-            rows.append(self._row("steps, recalibrated", hardened))
-        self._save_model("hardened", hardened, "hardened")
-        return rows
-
-    def _row(self, name: str, model: nn.Module) -> dict[str, Any]:
-        metrics, census = evaluate(model, self.pictures.held_out)
-        return result_row(name, model, self._example, metrics, census)
-
-    def _save_model(self, name: str, model: nn.Module, kind: str) -> None:
-        train = self.pictures.train
-        save_model(self.folder.model_file(name), model, self.recipe, train.images.shape[1:], train.classes, kind)
-
-    def _compile(self) -> _Compiled:
-        """Write the compiled network and see how it agrees with the hardened one."""
-        loaded = load_model_file(self.folder.model_file("hardened"))
-        if not is_binary(loaded.model):
-            return _Compiled(reason=REAL_VALUED)
-        try:
-            plan, _ = compiled(loaded)
-        except UsageError as error:
-            # Hours of training are not lost because their network fits no plan.
-            return _Compiled(reason=error.problem)
-        plan.save(self.folder.compiled_file)
-        row, agreement = compiled_row(loaded, plan, self.pictures.held_out)
-        return _Compiled([row], agreement.to_dict())
-
     def _finish(self, seconds: float) -> dict[str, Any]:
-        made = self._compile()
+        made = self._outcome.compile()
         results = {
             "data": self.pictures.train.name,
             "measured_on": self.pictures.held_out_name,

@@ -24,6 +24,7 @@ class Net(_Table):
     """The network: a name of the zoo and its options (:class:`firebit.zoo.NetOptions`)."""
 
     name: str = "lenet"
+    activation: Literal["rectifier", "straight-through"] = "rectifier"
     rectified: Literal["all", "last"] = "all"
     batch_norm: bool = True
     centred: bool = False
@@ -31,6 +32,16 @@ class Net(_Table):
     width: FiniteFloat = Field(1.0, gt=0)
     slope_init: FiniteFloat | Literal["normal"] = 0.5
     dropout: FiniteFloat = Field(0.0, ge=0, lt=1)
+
+    @property
+    def is_soft(self) -> bool:
+        """Whether activations are real numbers while it trains; straight-through steps are bits from the start."""
+        return self.activation == "rectifier"
+
+    def options(self, network: str) -> dict[str, Any]:
+        """Options of the zoo's network; of the baseline, `network` "relu", all activations are ReLUs."""
+        found = self.model_dump(exclude={"name"})
+        return {**found, "activation": "relu"} if network == "relu" else found
 
 
 class Baseline(_Table):

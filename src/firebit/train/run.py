@@ -211,7 +211,7 @@ def save_model(
         recipe: its recipe.
         shape: (C, H, W) of the pictures.
         classes: names of the classes.
-        kind: "relu", "rectifier" or "hardened".
+        kind: "relu", "rectifier" (the recipe's own activations, while they are trained) or "hardened".
     """
     record = {
         "kind": "model",
@@ -272,17 +272,16 @@ def _outline(record: dict[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> n
         raise ValueError("the classes are not a list of names")
     if shape not in ([channels, *zoo.example(recipe.net.name).shape[2:]] for channels in (1, 3)):
         raise ValueError(f"{recipe.net.name} takes no pictures of shape {shape}")
-    options = {"classes": len(classes), "channels": shape[0], **recipe.net.model_dump(exclude={"name"})}
+    options = {"classes": len(classes), "channels": shape[0], **recipe.net.options(record["network"])}
     _check_shapes(recipe.net.name, options, shapes)
-    activation = "relu" if record["network"] == "relu" else "rectifier"
-    net = zoo.build(recipe.net.name, **options, activation=activation)
+    net = zoo.build(recipe.net.name, **options)
     return harden(net, torch.zeros(1, *shape), layers=recipe.layers) if record["network"] == "hardened" else net
 
 
 def _check_shapes(name: str, options: dict[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Compare the weights that the options ask for with those of the file, before any memory is taken for them."""
     with torch.device("meta"):
-        outline = zoo.build(name, **options, activation="relu")
+        outline = zoo.build(name, **{**options, "activation": "relu"})
     for key, weight in outline.state_dict().items():
         if weight.dim() > 1 and shapes.get(key) != tuple(weight.shape):
             raise ValueError(f"{key} has shape {shapes.get(key)}, not {tuple(weight.shape)}")

@@ -3,14 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from firebit import zoo
 from firebit.data import ImageSet
-from firebit.nn.growth import SlopeGrowth, param_groups
+from firebit.errors import UsageError
+from firebit.nn.growth import SlopeGrowth, param_groups, rectifiers
 from firebit.nn.harden import harden, select
 from firebit.nn.rectifier import Step
 from firebit.train.initialise import initialise
@@ -23,7 +23,7 @@ class Stage:
 
     Attributes:
         name: "relu", "phase1", "phase2" or "classifier".
-        network: which network it trains: "relu", "rectifier" or "hardened".
+        network: which network it trains: "relu", "rectifier" (whatever activations the recipe has) or "hardened".
         epochs: how many.
         lr: learning rate at its start.
         schedule: how the rate falls to 0 over the stage.
@@ -80,12 +80,17 @@ def stages(recipe: Recipe) -> tuple[Stage, ...]:
     return tuple(found)
 
 
-def build_network(recipe: Recipe, data: ImageSet, activation: str) -> nn.Sequential:
-    """The recipe's network for these pictures, initialised from the recipe's seed."""
-    options: dict[str, Any] = recipe.net.model_dump(exclude={"name"})
+def build_network(recipe: Recipe, data: ImageSet, network: str) -> nn.Sequential:
+    """The recipe's network for these pictures, initialised from the recipe's seed.
+
+    Args:
+        recipe: what to build.
+        data: pictures and classes.
+        network: "relu" for the baseline, "rectifier" for the network with the recipe's own activations.
+    """
     torch.manual_seed(recipe.seed)
     channels = data.images.shape[1]
-    net = zoo.build(recipe.net.name, classes=len(data.classes), channels=channels, activation=activation, **options)
+    net = zoo.build(recipe.net.name, classes=len(data.classes), channels=channels, **recipe.net.options(network))
     initialise(net, recipe.init)
     return net.to(memory_format=torch.channels_last) if recipe.channels_last else net  # type: ignore[call-overload]
 
@@ -99,8 +104,13 @@ def check_layers(recipe: Recipe, data: ImageSet) -> None:
     """See that the layers which the recipe makes binary exist, before anything is trained.
 
     Raises:
-        UsageError: a name or pattern matches no rectifier.
+        UsageError: a name or pattern matches no rectifier, or layers are to stay real that are bits by their nature.
     """
+    if recipe.layers != "all" and recipe.net.rectified == "all" and not recipe.net.is_soft:
+        raise UsageError(
+            f"layers = {recipe.layers!r} does not go with straight-through steps, all of which are bits.",
+            "Set layers=all, or net.rectified=last to have ReLUs before the last.",
+        )
     if not isinstance(recipe.layers, str):
         select(build_network(recipe, data, "rectifier"), example_of(data), recipe.layers)
 
@@ -121,11 +131,11 @@ def make_growth(stage: Stage, model: nn.Module, layers: Sequence[str], steps: in
 
     Args:
         stage: the stage.
-        model: its network.
+        model: its network; where it has no rectifiers, but straight-through steps, nothing grows.
         layers: names of the rectifiers that grow, from the input on.
         steps: steps of the stage, over which growth goes to `growth_end`.
     """
-    if stage.network != "rectifier":
+    if stage.network != "rectifier" or not rectifiers(model):
         return None
     if stage.growth_end is None:
         return SlopeGrowth(model, dict.fromkeys(layers, stage.growth), law=stage.law)
