@@ -110,6 +110,29 @@ def test_a_relu_net_stays_real() -> None:
     assert row(result, "1").kind == "relu"
 
 
+@pytest.mark.parametrize(
+    ("layer", "channels", "shape"),
+    [
+        (nn.Linear(5, 4), 0, (1, 5)),
+        (nn.Conv2d(5, 4, 3), 0, (1, 5, 6, 6)),
+        (nn.ConvTranspose2d(5, 4, 3), 1, (1, 5, 6, 6)),
+    ],
+)
+def test_weights_of_one_size_per_output_channel_have_one_bit(
+    layer: nn.Linear | nn.Conv2d, channels: int, shape: tuple[int, ...]
+) -> None:
+    """Each is ±1 times a scale of its channel; where they differ within a channel, or are 0, they are real."""
+    signs, size = torch.where(layer.weight < 0, -1.0, 1.0), layer.weight.numel()
+    scales = torch.arange(1.0, 5).view(*(4 if dim == channels else 1 for dim in range(signs.dim())))
+    layer.weight.data = signs * scales
+    (found,) = summary(layer, torch.zeros(shape)).layers
+    assert (found.weight_bits, found.weight_bytes) == (1, math.ceil((size + 4 * 32) / 8))
+    for other in (signs * torch.arange(1.0, 6).view(*(5 if n == 5 else 1 for n in signs.shape)), signs * scales * 0):
+        layer.weight.data = other
+        (found,) = summary(layer, torch.zeros(shape)).layers
+        assert (found.weight_bits, found.weight_bytes) == (32, (size + 4) * 4)
+
+
 def test_a_linear_net_with_sign_weights() -> None:
     net = nn.Sequential(nn.Linear(10, 9), BoundedRectifier(9), nn.Linear(9, 3))
     net[2].weight.data = torch.where(torch.rand(3, 9) < 0.5, -1.0, 1.0)
@@ -120,6 +143,8 @@ def test_a_linear_net_with_sign_weights() -> None:
     # 27 weights of one bit and 3 biases of 32: 123 bits.
     assert (last.weight_bits, last.parameters, last.weight_bytes) == (1, 30, 16)
     net[2].weight.data *= 0.5
+    assert row(summary(net, torch.rand(2, 10)), "2").weight_bits == 1
+    net[2].weight.data[1, 3] *= 0.5
     assert row(summary(net, torch.rand(2, 10)), "2").weight_bits == 32
 
 

@@ -98,6 +98,16 @@ def test_thresholding_gives_one_size_per_channel_and_is_done_once(
     torch.testing.assert_close(thresholded(found, shared=shared), found, rtol=1e-6, atol=0)
 
 
+def test_without_a_scale_weights_are_1_and_everything_behind_sees_other_sums() -> None:
+    weight = torch.tensor([[1.0, -2.0, 0.0, 5.0], [0.0, 0.0, 0.0, -3.0]])
+    assert thresholded(weight, scaled=False).tolist() == [[1, -1, 1, 1], [1, 1, 1, -1]]
+    assert thresholded(weight, shared=True, scaled=False).tolist() == [[1, -1, 1, 1], [1, 1, 1, -1]]
+    plain, scaled = binarize(net(), BLANK, scaled=False), binarize(net(), BLANK)
+    for at in (3, 8, 10):
+        assert torch.equal(plain[at].weight, scaled[at].weight.sign())
+    assert torch.equal(plain[0].weight, scaled[0].weight)
+
+
 @given(weights.filter(any))
 def test_no_other_scale_is_nearer(row: list[float]) -> None:
     weight = torch.tensor([row], dtype=torch.float64)

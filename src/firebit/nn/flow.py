@@ -34,7 +34,7 @@ class Operation:
         macs: multiply-accumulates by kind of factors.
         hardened_macs: the same once rectifiers are steps.
         weights: number of weights multiplied with.
-        weight_bits: bits of each, 1 (all are ±1) or 32; 0 without weights.
+        weight_bits: bits of each, 1 (all are ±1 times a scale per output channel) or 32; 0 without weights.
         parameters: learned numbers not counted at an earlier operation.
         kept: the output is read by a later weight layer, or beside one (a shortcut).
     """
@@ -219,10 +219,10 @@ class _Flow(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _multiply(self, call: "_Call", operation: Operation) -> None:
         self._multiplications += 1
-        known = [(tensor, self.value(tensor)) for tensor in factors(call.name, call.args)]
-        activations = [value for _, value in known if value is not None]
-        weights = [tensor for tensor, value in known if value is None]
-        signs = [is_sign(tensor) for tensor in weights]
+        known = [(tensor, channels, self.value(tensor)) for tensor, channels in factors(call.name, call.args)]
+        activations = [value for *_, value in known if value is not None]
+        weights = [tensor for tensor, _, value in known if value is None]
+        signs = [is_sign(tensor, channels) for tensor, channels, value in known if value is None]
         operation.weights = sum(tensor.numel() for tensor in weights)
         operation.weight_bits = (1 if all(signs) else Form.REAL.bits) if weights else 0
         ends = ["±1" if sign else Form.REAL.value for sign in signs]

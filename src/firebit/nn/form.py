@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from firebit.amounts import REAL_BITS
@@ -127,12 +126,24 @@ def _adds_only_bits(name: str, args: Sequence[Any], constants: Sequence[Tensor])
     return all(bool(((constant == 0) | (constant == 1)).all()) for constant in real)
 
 
-def factors(name: str, args: Sequence[Any]) -> list[Tensor]:
-    """The two tensors that a convolution or matrix product multiplies."""
+def factors(name: str, args: Sequence[Any]) -> list[tuple[Tensor, int]]:
+    """The two tensors that a convolution or matrix product multiplies.
+
+    With each the dimension that holds the output channels if it is the weights.
+    """
     tensors = [argument for argument in args if isinstance(argument, Tensor)]
-    return tensors[1:3] if name in ("addmm", "baddbmm") else tensors[:2]
+    if name == "convolution":
+        transposed = bool(args[6])
+        return list(zip(tensors[:2], (1, int(transposed)), strict=True))
+    return list(zip(tensors[1:3] if name in ("addmm", "baddbmm") else tensors[:2], (-2, -1), strict=True))
 
 
-def is_sign(weights: Tensor) -> bool:
-    """Whether every weight is exactly −1 or +1."""
-    return bool((torch.abs(weights) == 1).all())
+def is_sign(weights: Tensor, channels: int) -> bool:
+    """Whether every weight is ±1 times a scale > 0 of its output channel, which folds into what reads the sums.
+
+    Args:
+        weights: two or more dimensions.
+        channels: the dimension of the output channels.
+    """
+    rows = weights.movedim(channels, 0).flatten(1).abs()
+    return bool(((rows == rows[:, :1]) & (rows > 0)).all())

@@ -1,12 +1,10 @@
 """Pushing slopes to grow, so that rectifiers turn into steps (§3.2)."""
 
 import bisect
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
-from itertools import pairwise
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +12,9 @@ from torch.utils.hooks import RemovableHandle
 
 from firebit.errors import UsageError
 from firebit.nn.rectifier import BoundedRectifier
+from firebit.nn.strength import Points, plain, scheduled, strengths
 
-_T = TypeVar("_T")
-
-Points = Sequence[tuple[float, float]]
-"""A schedule: points (step, factor) of increasing steps, linear in between and constant outside."""
+RECTIFIER = "bounded rectifier"
 
 # The exact flow of each growth loss over one unit of time, on |k| in float64.
 _FLOWS: Mapping[str, Callable[[Tensor, float], Tensor]] = {
@@ -57,36 +53,99 @@ def grow(slope: Tensor, strength: float, law: str = "log") -> Tensor:
     return torch.where(slope < 0, -grown, grown).to(slope.dtype)
 
 
-def _strengths(names: Iterable[str], strength: float | Mapping[str, float]) -> dict[str, float]:
-    names = list(names)
-    table = {"*": strength} if isinstance(strength, (int, float)) else dict(strength)
-    for pattern, value in table.items():
-        if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
-            raise UsageError(
-                f"Growth strength {value!r} for {pattern!r} is not a number ≥ 0.",
-                "Give a small non-negative number, such as 4e-4.",
-            )
-    return {name: float(value) for name, value in _matched(names, table).items()}
+class Growth(ABC):
+    """What grows slopes that have names, after each optimizer step and outside the learning rate (§3.2).
+
+    :class:`SlopeGrowth` grows those of rectifiers, :class:`firebit.nn.WeightGrowth` those of weights.
+
+    Args:
+        model: the network.
+        strength: λ per step; one number for all layers, or numbers by pattern of layer names.
+        law: one of the laws of :func:`grow`.
+        schedule: factors on the strength as points (step, factor), for all layers or by pattern of layer names.
+
+    Attributes:
+        model: the network.
+        law: the growth law.
+        strengths: λ by layer name.
+        schedule: points for all layers, or by layer name.
+        steps: growth steps so far.
+    """
+
+    kind = "layer"
+    """What layers that grow are called in errors."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        strength: float | Mapping[str, float],
+        *,
+        law: str = "log",
+        schedule: Points | Mapping[str, Points] | None = None,
+    ) -> None:
+        self.model = model
+        self.law = checked_law(law)
+        names = list(self.slopes())
+        self.strengths = strengths(names, strength, self.kind)
+        self.schedule = scheduled(names, schedule, self.kind)
+        self.steps = 0
+
+    @abstractmethod
+    def slopes(self) -> Mapping[str, Tensor]:
+        """The slopes of the model by layer name, to be changed in place.
+
+        Raises:
+            UsageError: it has none.
+        """
+
+    def factor(self, layer: str = "") -> float:
+        """The schedule's factor at the present step; where layers have schedules of their own, that of `layer`."""
+        points = self.schedule.get(layer, []) if isinstance(self.schedule, dict) else self.schedule
+        if not points:
+            return 1.0
+        at = bisect.bisect_right([step for step, _ in points], self.steps)
+        if at == 0:
+            return points[0][1]
+        if at == len(points):
+            return points[-1][1]
+        (left, low), (right, high) = points[at - 1], points[at]
+        return low + (high - low) * (self.steps - left) / (right - left)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Grow every slope once and advance the schedule."""
+        slopes = self.slopes()
+        for name, strength in self.strengths.items():
+            now = strength * self.factor(name)
+            if now > 0:
+                slopes[name].copy_(grow(slopes[name], now, self.law))
+        self.steps += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything a resumed run needs, as JSON-able values."""
+        return {
+            "law": self.law,
+            "strengths": dict(self.strengths),
+            "schedule": plain(self.schedule),
+            "steps": self.steps,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what :meth:`state_dict` gave.
+
+        Raises:
+            UsageError: the state belongs to a model with other layers, or names an unknown law.
+        """
+        names = list(self.slopes())
+        found, schedule = strengths(names, dict(state["strengths"]), self.kind), state["schedule"]
+        points = scheduled(names, schedule, self.kind)
+        self.law = checked_law(state["law"])
+        self.strengths = found
+        self.schedule = points
+        self.steps = int(state["steps"])
 
 
-def _matched(names: Iterable[str], table: Mapping[str, _T]) -> dict[str, _T]:
-    """The value of the last pattern that matches, by layer; layers that match nothing are left out."""
-    names = list(names)
-    for pattern in table:
-        if not any(fnmatchcase(name, pattern) for name in names):
-            raise UsageError(
-                f"The pattern {pattern!r} matches no bounded rectifier.",
-                f"The layers are: {', '.join(names)}.",
-            )
-    found = {}
-    for name in names:
-        matching = [value for pattern, value in table.items() if fnmatchcase(name, pattern)]
-        if matching:
-            found[name] = matching[-1]
-    return found
-
-
-class SlopeGrowth:
+class SlopeGrowth(Growth):
     """Grows the slopes of a model's bounded rectifiers after each optimizer step, outside the learning rate (§3.2).
 
     Call :meth:`step` right after ``optimizer.step()`` (with gradient accumulation: once per optimizer step; with a
@@ -112,6 +171,8 @@ class SlopeGrowth:
         [1.4142135381698608, 1.4142135381698608]
     """
 
+    kind = RECTIFIER
+
     def __init__(
         self,
         model: nn.Module,
@@ -120,97 +181,28 @@ class SlopeGrowth:
         law: str = "log",
         schedule: Points | Mapping[str, Points] | None = None,
     ) -> None:
-        layers = rectifiers(model)
+        super().__init__(model, strength, law=law, schedule=schedule)
+
+    def slopes(self) -> dict[str, Tensor]:
+        """Those of the model's bounded rectifiers."""
+        layers = rectifiers(self.model)
         if not layers:
             raise UsageError(
                 "The model has no bounded rectifier to grow.",
                 "Convert it first: model = fb.nn.rectify(model, example).",
             )
-        self.model = model
-        self.law = _checked_law(law)
-        self.strengths = _strengths(layers, strength)
-        self.schedule = _schedule(layers, schedule)
-        self.steps = 0
-
-    def factor(self, layer: str = "") -> float:
-        """The schedule's factor at the present step; where layers have schedules of their own, that of `layer`."""
-        points = self.schedule.get(layer, []) if isinstance(self.schedule, dict) else self.schedule
-        if not points:
-            return 1.0
-        at = bisect.bisect_right([step for step, _ in points], self.steps)
-        if at == 0:
-            return points[0][1]
-        if at == len(points):
-            return points[-1][1]
-        (left, low), (right, high) = points[at - 1], points[at]
-        return low + (high - low) * (self.steps - left) / (right - left)
-
-    @torch.no_grad()
-    def step(self) -> None:
-        """Grow every slope once and advance the schedule."""
-        layers = rectifiers(self.model)
-        for name, strength in self.strengths.items():
-            now = strength * self.factor(name)
-            if now > 0:
-                slope = layers[name].slope
-                slope.copy_(grow(slope, now, self.law))
-        self.steps += 1
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything a resumed run needs, as JSON-able values."""
-        return {
-            "law": self.law,
-            "strengths": dict(self.strengths),
-            "schedule": _plain(self.schedule),
-            "steps": self.steps,
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what :meth:`state_dict` gave.
-
-        Raises:
-            UsageError: the state belongs to a model with other layers, or names an unknown law.
-        """
-        layers = rectifiers(self.model)
-        strengths = _strengths(layers, dict(state["strengths"])) if state["strengths"] else {}
-        schedule = _schedule(layers, state["schedule"])
-        self.law = _checked_law(state["law"])
-        self.strengths = strengths
-        self.schedule = schedule
-        self.steps = int(state["steps"])
+        return {name: layer.slope for name, layer in layers.items()}
 
 
-def _checked_law(law: str) -> str:
+def checked_law(law: str) -> str:
+    """The law, if :func:`grow` knows it.
+
+    Raises:
+        UsageError: it does not.
+    """
     if law not in _FLOWS:
         raise UsageError(f"Unknown growth law {law!r}.", f"Choose one of: {', '.join(_FLOWS)}.")
     return law
-
-
-def _schedule(
-    names: Iterable[str], schedule: Points | Mapping[str, Points] | None
-) -> list[tuple[float, float]] | dict[str, list[tuple[float, float]]]:
-    """The checked points for all layers, or by the name of the layer."""
-    if isinstance(schedule, Mapping):
-        return {name: _checked_points(points) for name, points in _matched(names, schedule).items()}
-    return _checked_points(schedule or [])
-
-
-def _checked_points(schedule: Points) -> list[tuple[float, float]]:
-    points = [(step, factor) for step, factor in schedule]
-    increasing = all(left[0] < right[0] for left, right in pairwise(points))
-    if not increasing or any(not (math.isfinite(factor) and factor >= 0) for _, factor in points):
-        raise UsageError(
-            f"The growth schedule {points} is not a list of (step, factor) with increasing steps and factors ≥ 0.",
-            "Give points such as [(0, 0.0), (1000, 1.0)].",
-        )
-    return points
-
-
-def _plain(schedule: list[tuple[float, float]] | dict[str, list[tuple[float, float]]]) -> Any:
-    """A schedule as JSON has it."""
-    if isinstance(schedule, dict):
-        return {name: _plain(points) for name, points in schedule.items()}
-    return [list(point) for point in schedule]
 
 
 def param_groups(model: nn.Module, weight_decay: float = 0.0) -> list[dict[str, Any]]:
@@ -265,7 +257,7 @@ class EntropyPenalty:
 
     def __init__(self, model: nn.Module, weights: float | Mapping[str, float] = 1.0) -> None:
         self.layers = rectifiers(model)
-        self.weights = _strengths(self.layers, weights)
+        self.weights = strengths(self.layers, weights, RECTIFIER)
         self._terms: list[Tensor] = []
         self._hooks: list[RemovableHandle] = []
 

@@ -29,7 +29,7 @@ class LayerSummary:
         kept: the output is read by a later weight layer, or waits beside one (a shortcut), so that it has to be
             stored. Values that are neither, such as pre-activations, pass through.
         parameters: learned numbers not counted at an earlier layer that shares them.
-        weight_bits: bits per weight, 1 (every weight is ±1 times nothing) or 32; 0 without weights.
+        weight_bits: bits per weight, 1 (every weight is ±1 times a scale per output channel) or 32; 0 without weights.
         weight_bytes: bytes of the parameters, real ones at 32 bits.
         macs: multiply-accumulates by kind, "activation × weight": "pixel × real", "real × real", "bit × real",
             "bit × ±1", …; padding cells are counted, biases are not.
@@ -191,7 +191,8 @@ def summary(model: nn.Module, example: Tensor | Sequence[Tensor]) -> Summary:
     :class:`firebit.nn.rectifier.Step` is bits, and so is a comparison; they stay bits where they are rearranged,
     copied, max-pooled or padded with 0 or 1. Sums and averages of bits are counts, and count as real numbers. A
     :class:`firebit.nn.rectifier.BoundedRectifier` gives real numbers now, bits when hardened. Inputs are pixels
-    (uint8), also where they are scaled or normalised. Weights have 1 bit where every one is exactly ±1.
+    (uint8), also where they are scaled or normalised. Weights have 1 bit where all those of an output channel have the
+    same size: each is ±1 times a scale, which folds into a threshold, a slope or the logits, and is not counted.
 
     Works for any model that runs, traceable or not; give the plain module, not a compiled one. Not counted are
     statistics of batch norm and thresholds of steps, and multiplications inside fused operations unknown to

@@ -1,9 +1,8 @@
 """Weights of ±1 times a scale: thresholded (§4.4), or learned with slopes that grow, as activations are."""
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -11,9 +10,12 @@ from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
 from firebit.errors import UsageError
 from firebit.nn.graph import Example, module_at
-from firebit.nn.growth import Points, SlopeGrowth, _checked_law, _schedule, _strengths, grow
+from firebit.nn.growth import Growth
 from firebit.nn.rectifier import BoundedRectifier, Step, per_channel
+from firebit.nn.strength import Points, check_patterns
 from firebit.nn.trace import trace
+
+BINARY = "layer whose weights can be binary"
 
 _SMALLEST = 1e-20
 """Keeps quotients of a channel of nothing but zeros finite."""
@@ -65,7 +67,7 @@ class BoundedWeight(nn.Module):
 
 
 @torch.no_grad()
-def thresholded(weight: Tensor, *, shared: bool = False) -> Tensor:
+def thresholded(weight: Tensor, *, shared: bool = False, scaled: bool = True) -> Tensor:
     """sign(w) · mean ``|w|`` per output channel: of all ±s, the nearest in least squares. sign(0) is +1.
 
     All weights of a channel have the same magnitude, bit for bit. A channel of nothing but zeros stays 0.
@@ -73,14 +75,21 @@ def thresholded(weight: Tensor, *, shared: bool = False) -> Tensor:
     Args:
         weight: (O, …), output channels first.
         shared: one mean for all channels.
+        scaled: times the mean; if not, ±1 as they are.
     """
     rows = _rows(weight.detach(), shared)
-    mean = rows.abs().mean(1)[:, None]
+    mean = rows.abs().mean(1)[:, None] if scaled else rows.new_ones(1)
     return torch.where(rows >= 0, mean, -mean).view_as(weight)
 
 
 def binarize(
-    model: nn.Module, example: Example, *, first: bool = False, last: bool = True, exclude: str | Sequence[str] = ()
+    model: nn.Module,
+    example: Example,
+    *,
+    first: bool = False,
+    last: bool = True,
+    exclude: str | Sequence[str] = (),
+    scaled: bool = True,
 ) -> nn.Module:
     """A copy of the model whose weights are thresholded to ±1 times a scale, and fixed (§4.4).
 
@@ -97,6 +106,8 @@ def binarize(
             leaves them real.
         last: also the layers that give logits.
         exclude: names or patterns (fnmatch) of layers that stay real.
+        scaled: with the scale s. Without, weights are ±1, as the paper has them: all that follows has to be trained to
+            sums of another size, where s keeps their size as it was.
 
     Raises:
         UsageError: no layer is left, a pattern matches no layer, or the model cannot be traced
@@ -111,7 +122,7 @@ def binarize(
     chosen = _chosen(model, example, first, last, exclude)
     binary = copy.deepcopy(model)
     for name, shared in chosen.items():
-        _fix(_weighted(binary, name), thresholded(_weighted(binary, name).weight, shared=shared))
+        _fix(_weighted(binary, name), thresholded(_weighted(binary, name).weight, shared=shared, scaled=scaled))
     return binary
 
 
@@ -125,7 +136,7 @@ def bound_weights(
     and end with :func:`harden_weights`. Layers that read bits should read them already: make activations binary first.
     The parameters are new ones, so make a new optimizer.
 
-    Args and errors are those of :func:`binarize`.
+    Args, but for `scaled`, and errors are those of :func:`binarize`.
 
     Example:
         >>> net = nn.Sequential(nn.Linear(2, 2), BoundedRectifier(2), nn.Linear(2, 1))
@@ -190,7 +201,7 @@ def weight_census(model: nn.Module) -> dict[str, float]:
     return shares
 
 
-class WeightGrowth(SlopeGrowth):
+class WeightGrowth(Growth):
     """Grows the slopes of bounded weights after each optimizer step, outside the learning rate.
 
     As :class:`firebit.nn.SlopeGrowth` does it for rectifiers: the same laws, schedules, patterns of layer names and
@@ -211,6 +222,8 @@ class WeightGrowth(SlopeGrowth):
             schedule whose steps do not increase.
     """
 
+    kind = BINARY
+
     def __init__(
         self,
         model: nn.Module,
@@ -219,41 +232,13 @@ class WeightGrowth(SlopeGrowth):
         law: str = "log",
         schedule: Points | Mapping[str, Points] | None = None,
     ) -> None:
-        self.model = model
-        self.law = _checked_law(law)
-        self._set(strength, schedule)
-        self.steps = 0
+        super().__init__(model, strength, law=law, schedule=schedule)
 
-    @torch.no_grad()
-    def step(self) -> None:
-        """Grow every slope once and advance the schedule."""
-        layers = bounded_weights(self.model)
-        for name, strength in self.strengths.items():
-            now = strength * self.factor(name)
-            if now > 0:
-                slope = layers[name].slope
-                slope.copy_(grow(slope, now, self.law))
-        self.steps += 1
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what :meth:`state_dict` gave.
-
-        Raises:
-            UsageError: the state belongs to a model with other layers, or names an unknown law.
-        """
-        law = _checked_law(state["law"])
-        self._set(dict(state["strengths"]), state["schedule"])
-        self.law = law
-        self.steps = int(state["steps"])
-
-    def _set(self, strength: float | Mapping[str, float], schedule: Points | Mapping[str, Points] | None) -> None:
-        names = list(bounded_weights(self.model))
-        if not names:
+    def slopes(self) -> dict[str, Tensor]:
+        """Those of the model's bounded weights."""
+        if not (found := bounded_weights(self.model)):
             raise _nothing_bounded()
-        for table in (strength, schedule):
-            _check_patterns(table if isinstance(table, Mapping) else (), names)
-        strengths, points = _strengths(names, strength), _schedule(names, schedule)
-        self.strengths, self.schedule = strengths, points
+        return {name: bounded.slope for name, bounded in found.items()}
 
 
 def _nothing_bounded() -> UsageError:
@@ -306,7 +291,7 @@ def _chosen(
     layers = [node for node in graph.graph.nodes if isinstance(module_at(graph, node), nn.Conv2d | nn.Linear)]
     names = list(dict.fromkeys(str(node.target) for node in layers))
     patterns = [exclude] if isinstance(exclude, str) else list(exclude)
-    _check_patterns(patterns, names)
+    check_patterns(patterns, names, BINARY)
     bits, hidden = _behind(graph), _before(graph)
     real = {str(node.target) for node in layers if not any(source in bits for source in node.all_input_nodes)}
     logits = {str(node.target) for node in layers if node not in hidden}
@@ -324,15 +309,6 @@ def _chosen(
             "Layers that read bits can: rectify the model first. first=True takes those that read pixels too.",
         )
     return chosen
-
-
-def _check_patterns(patterns: Iterable[str], names: Sequence[str]) -> None:
-    for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in names):
-            raise UsageError(
-                f"The pattern {pattern!r} matches no layer whose weights can be binary.",
-                f"The layers are: {', '.join(names)}.",
-            )
 
 
 def _behind(graph: fx.GraphModule) -> set[fx.Node]:
