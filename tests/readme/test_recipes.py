@@ -34,6 +34,7 @@ def written(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
+    value = list(value) if isinstance(value, tuple) else value
     return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
 
 

@@ -63,6 +63,28 @@ def test_the_card_says_what_was_averaged_and_who_taught(finished: RunFolder) -> 
 
 
 @pytest.mark.parametrize(
+    ("weights", "line"),
+    [
+        ({"kind": "learned"}, "±1 times a scale per output channel, learned; real: the first layer's."),
+        ({"kind": "thresholded", "scaled": False, "first": True}, "±1, thresholded."),
+        (
+            {"kind": "thresholded", "last": False, "exclude": ["conv2"]},
+            "±1 times a scale per output channel, thresholded; "
+            "real: the first layer's, the last layer's, those of conv2.",
+        ),
+    ],
+)
+def test_the_card_says_what_became_of_the_weights(finished: RunFolder, weights: dict[str, object], line: str) -> None:
+    results = finished.results()
+    assert results is not None
+    card = model_card(make_recipe({"weights": weights}), results, finished)
+    assert f"\nWeights: {line}\n" in card
+    assert "- `hardened.safetensors`: the network with steps and weights of ±1\n" in card
+    assert "- `weights.safetensors`" in card
+    assert "Weights:" not in model_card(make_recipe({}), results, finished)
+
+
+@pytest.mark.parametrize(
     ("layers", "text"),
     [("last", "the last hidden layer"), (["act1", "act3"], "act1, act3"), ("all", "every hidden layer")],
 )

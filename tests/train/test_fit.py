@@ -340,6 +340,142 @@ def test_straight_through_steps_before_which_there_are_relus(tiny: Tiny, tmp_pat
     assert results["not_compiled"] == "some hidden activations are real numbers"
 
 
+# weights of ±1
+
+
+SIGNS = {
+    "thresholded": {"weights": {"kind": "thresholded", "epochs": 1, "others": "fixed", "growth": 0.5}},
+    "learned": {
+        "weights": {"kind": "learned", "epochs": 2, "slope": 20.0, "lr": 1e-3},
+        "average": {"decay": 0.5, "start": 0.4},
+        "classifier": {"epochs": 1},
+    },
+}
+READING_BITS = ("conv2", "fc3", "fc4")
+
+
+def signed(tiny: Tiny, kind: str, **more: Any) -> Recipe:
+    """The recipe of a kind of weights, its other stages as short as can be."""
+    short = {"baseline": {"enabled": False}, "phase1": {"epochs": 1}, "phase2": {"epochs": 1}}
+    return tiny(**{**short, **SIGNS[kind], **more})
+
+
+@pytest.fixture(scope="module")
+def signs(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunFolder]:
+    """Finished tiny runs with weights of ±1, by kind; not to be written to."""
+    folders = {kind: RunFolder(tmp_path_factory.mktemp(kind) / "few") for kind in SIGNS}
+    for kind, folder in folders.items():
+        fit(signed(tiny, kind), folder)
+    return folders
+
+
+@pytest.mark.parametrize("kind", SIGNS)
+def test_weights_of_one_bit_leave_rows_files_and_a_network(
+    signs: dict[str, RunFolder], few_digits: Path, kind: str
+) -> None:
+    folder = signs[kind]
+    found = {row["name"]: row for row in rows(folder)}
+    tuned = ["steps, classifier tuned"] if kind == "learned" else []
+    before = ["phase1", "phase1 steps", "phase2", "phase2 steps", "steps, recalibrated", *tuned]
+    assert list(found) == [*before, "weights", "weights steps", "weights steps, recalibrated", "compiled"]
+    assert found["weights steps"]["weight_bytes"] < 0.25 * found["phase2 steps"]["weight_bytes"]
+    assert found["weights"]["bits_per_activation"] == 32
+    soft, hardened = (load_model(folder.path, name) for name in ("weights", "hardened"))
+    for name in READING_BITS:
+        for network in (soft, hardened):
+            sizes = network.get_submodule(name).weight.detach().flatten(1).abs()
+            assert (sizes == sizes[:, :1]).all()
+    assert isinstance(soft.get_submodule("act2"), BoundedRectifier)
+    assert isinstance(hardened.get_submodule("act2"), Step)
+    test = load(few_digits, "test")
+    assert evaluate(soft, test)[0].loss == pytest.approx(found["weights"]["metrics"]["loss"], rel=1e-5)
+    network, results = load_network(folder.compiled_file), folder.results()
+    assert results is not None
+    assert (results["compiled"]["bits_differ"], results["compiled"]["predictions_differ"]) == (0, 0)
+    terms = [term for layer in network.plan.sums_made for term in layer.terms]
+    assert [term.is_sign for term in terms] == [False, True, True, True]
+
+
+@pytest.mark.parametrize("kind", SIGNS)
+def test_the_journal_tells_how_many_weights_are_of_one_size(signs: dict[str, RunFolder], kind: str) -> None:
+    records = [record for record in signs[kind].journal.records() if record["stage"] == "weights"]
+    assert ["weights" in record for record in signs[kind].journal.records()].count(True) == len(records) > 0
+    for name in READING_BITS:
+        shares = [record["weights"][name] for record in records]
+        assert shares == sorted(shares)
+        assert 0.5 < shares[-1] <= 1
+        assert (shares[0] == 1) is (kind == "thresholded")
+    assert records[-1]["weights"]["conv1"] < 0.2
+
+
+def test_thresholded_weights_are_those_of_phase_2_and_the_first_layer_is_fixed(signs: dict[str, RunFolder]) -> None:
+    soft, before = (load_model(signs["thresholded"].path, name) for name in ("weights", "model"))
+    for name in READING_BITS:
+        one, two = (network.get_submodule(name).weight for network in (soft, before))
+        assert torch.equal(one.sign(), torch.where(two >= 0, 1.0, -1.0))
+    assert torch.equal(soft.get_submodule("conv1").weight, before.get_submodule("conv1").weight)
+    assert not torch.equal(soft.get_submodule("act2").slope, before.get_submodule("act2").slope)
+    grown = [record["slopes"]["act3"]["mean"] for record in signs["thresholded"].journal.records()]
+    assert grown[-1] > grown[-2] + 1
+
+
+def test_learned_weights_are_others_and_the_first_layer_learns_too(signs: dict[str, RunFolder]) -> None:
+    soft, before = (load_model(signs["learned"].path, name) for name in ("weights", "model"))
+    changed = [
+        (soft.get_submodule(name).weight.sign() != before.get_submodule(name).weight.sign()).any()
+        for name in READING_BITS
+    ]
+    assert any(changed)
+    assert not torch.equal(soft.get_submodule("conv1").weight, before.get_submodule("conv1").weight)
+
+
+@pytest.mark.parametrize(
+    ("kind", "step", "act"),
+    [
+        ("thresholded", 13, "stop"),
+        ("thresholded", 16, "crash"),
+        ("learned", 19, "crash"),
+        ("learned", 23, "stop"),
+        ("learned", 29, "crash"),
+    ],
+)
+def test_a_run_with_weights_of_one_bit_ends_with_the_same_numbers_wherever_it_stops(
+    tiny: Tiny, signs: dict[str, RunFolder], tmp_path: Path, kind: str, step: int, act: str
+) -> None:
+    recipe, folder = signed(tiny, kind), RunFolder(tmp_path / "a")
+    with pytest.raises((Interrupted, OSError)):
+        fit(recipe, folder, reporter=StopAt(step, interrupt if act == "stop" else crash))
+    fit(recipe, folder, resume=True)
+    assert numbers(folder) == numbers(signs[kind])
+    assert journal(folder) == journal(signs[kind])
+    assert rows(folder) == rows(signs[kind])
+
+
+def test_a_crash_while_weights_are_decided(
+    tiny: Tiny, signs: dict[str, RunFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, folder = signed(tiny, "learned"), RunFolder(tmp_path / "a")
+    real = OUTCOME.save_model
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            OUTCOME, "save_model", lambda path, *rest: (real(path, *rest), path.stem == "weights" and crash())
+        )
+        with pytest.raises(OSError, match="the power is gone"):
+            fit(recipe, folder)
+    fit(recipe, folder, resume=True)
+    assert numbers(folder) == numbers(signs["learned"])
+    assert rows(folder) == rows(signs["learned"])
+
+
+def test_weights_of_one_bit_behind_straight_through_steps(tiny: Tiny, tmp_path: Path) -> None:
+    recipe = signed(tiny, "learned", net={"activation": "straight-through"}, average={"decay": 0.0})
+    results = fit(recipe, RunFolder(tmp_path / "a"))
+    names = [row["name"] for row in results["rows"]]
+    assert names[-3:] == ["weights steps", "weights steps, recalibrated", "compiled"]
+    assert "weights" not in names
+    assert results["compiled"]["predictions_differ"] == 0
+
+
 # levers
 
 ALL = {
@@ -739,6 +875,8 @@ def test_resuming_what_is_not_there(tiny: Tiny, tmp_path: Path) -> None:
             UsageError,
             "loss.distillation = 0.5 has no teacher",
         ),
+        ({"weights": {"kind": "learned", "scaled": False}}, UsageError, "Weights that are learned have a scale"),
+        ({"weights": {"kind": "thresholded", "exclude": ["conv9"]}}, UsageError, "'conv9' matches no layer"),
         ({"loss": {"distillation": 0.5, "teacher": "nowhere"}}, UsageError, "'nowhere' is not a run directory"),
     ],
 )

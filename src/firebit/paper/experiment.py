@@ -37,6 +37,7 @@ class Trial:
             "phase1": whole.phase1.epochs,
             "phase2": whole.phase2.epochs,
             "classifier": whole.classifier.epochs,
+            "weights": whole.weights.epochs if whole.weights.kind != "real" else 0,
         }
         scaled = [f"{key}.epochs={max(1, round(count * scale))}" for key, count in epochs.items() if count]
         return load_recipe(self.recipe, [*given, *scaled])

@@ -9,7 +9,15 @@ from firebit.train.results import difference_line
 if TYPE_CHECKING:
     from firebit.train.run import RunFolder
 
-_NAMES = {"relu": "ReLU baseline", "phase1": "phase 1 (soft)", "phase2": "phase 2 (soft)", "compiled": "compiled"}
+_NAMES = {
+    "relu": "ReLU baseline",
+    "phase1": "phase 1 (soft)",
+    "phase2": "phase 2 (soft)",
+    "weights": "±1 weights (soft)",
+    "weights steps": "±1 weights, steps",
+    "weights steps, recalibrated": "±1 weights, steps, recalibrated",
+    "compiled": "compiled",
+}
 
 
 def model_card(recipe: Recipe, results: dict[str, Any], folder: "RunFolder") -> str:
@@ -21,6 +29,7 @@ def model_card(recipe: Recipe, results: dict[str, Any], folder: "RunFolder") -> 
             "",
             f"Binary layers: {_layers(recipe)}. Seed {recipe.seed}, one run, {_state(recipe)}.",
             *_straight(recipe),
+            *_weights(recipe),
             *_teacher(recipe),
             "",
             *_table(results),
@@ -32,7 +41,8 @@ def model_card(recipe: Recipe, results: dict[str, Any], folder: "RunFolder") -> 
             "## Files",
             "",
             *(["- `model.firebit`: the network compiled, to run without torch"] if results.get("compiled") else []),
-            "- `hardened.safetensors`: the network with steps",
+            f"- `hardened.safetensors`: the network with steps{' and weights of ±1' if _has_signs(recipe) else ''}",
+            *(["- `weights.safetensors`: the same before steps were put in"] if _has_signs(recipe) else []),
             f"- `model.safetensors`: the network after phase 2, with {_activations(recipe)}",
             "- `phase1.safetensors`: the network after phase 1",
             *(["- `relu.safetensors`: the ReLU baseline"] if recipe.baseline.enabled else []),
@@ -85,6 +95,21 @@ def _straight(recipe: Recipe) -> list[str]:
     if recipe.net.is_soft:
         return []
     return ["Trained with straight-through steps, a baseline for bounded rectifiers: bits from the first step on."]
+
+
+def _has_signs(recipe: Recipe) -> bool:
+    return recipe.weights.kind != "real"
+
+
+def _weights(recipe: Recipe) -> list[str]:
+    options = recipe.weights
+    if not _has_signs(recipe):
+        return []
+    left = [*(() if options.first else ("the first layer's",)), *(() if options.last else ("the last layer's",))]
+    left += [f"those of {name}" for name in options.exclude]
+    real = f"; real: {', '.join(left)}" if left else ""
+    scale = " times a scale per output channel" if options.scaled else ""
+    return [f"Weights: ±1{scale}, {options.kind}{real}."]
 
 
 def _foreign_teacher(recipe: Recipe) -> bool:

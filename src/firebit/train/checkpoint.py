@@ -44,7 +44,7 @@ class Progress:
 class Checkpoint:
     """A loaded checkpoint: progress, the random state, and the state dicts of whatever changes in training.
 
-    `growth` and `hold` are None and `average` is empty where the stage has none.
+    `growth`, `hold` and `weight_growth` are None and `average` is empty where the stage has none.
     """
 
     progress: Progress
@@ -54,6 +54,7 @@ class Checkpoint:
     random_state: Tensor
     average: dict[str, Tensor] = field(default_factory=dict)
     hold: dict[str, Any] | None = None
+    weight_growth: dict[str, Any] | None = None
 
 
 def flatten_optimizer(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -87,6 +88,7 @@ def save_checkpoint(
     growth: Mapping[str, Any] | None,
     average: Mapping[str, Tensor] | None = None,
     hold: Mapping[str, Any] | None = None,
+    weight_growth: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a checkpoint named by the run's step count, atomically; keep it and the one before it.
 
@@ -107,6 +109,7 @@ def save_checkpoint(
         "optimizer": values,
         "growth": growth,
         "hold": hold,
+        "weight_growth": weight_growth,
     }
     path = folder / f"{progress.steps:09d}.safetensors"
     save_tensors(path, tensors, record)
@@ -137,8 +140,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
             growth=record["growth"],
             random_state=torch.from_numpy(tensors["random_state"].copy()),
             average=_part(tensors, "average/"),
-            # Checkpoints that were written before there was a hold have none.
+            # Checkpoints that were written before there were these have none.
             hold=record.get("hold"),
+            weight_growth=record.get("weight_growth"),
         )
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise ModelFileError(

@@ -13,6 +13,7 @@ from firebit.errors import UsageError
 from firebit.files import remove_temporaries, write_text
 from firebit.nn.growth import rectifiers
 from firebit.nn.harden import select
+from firebit.nn.weights import weight_census
 from firebit.train.average import Average
 from firebit.train.card import model_card
 from firebit.train.checkpoint import Checkpoint, Progress, newest_checkpoint, save_checkpoint
@@ -36,6 +37,7 @@ from firebit.train.stage import (
     stages,
 )
 from firebit.train.teach import check_teacher, keep_teacher, load_teacher
+from firebit.train.weights import check_weights, make_weight_growth, with_weights
 
 
 def fit(recipe: Recipe, folder: RunFolder, *, resume: bool = False, reporter: Reporter | None = None) -> dict[str, Any]:
@@ -66,6 +68,7 @@ def fit(recipe: Recipe, folder: RunFolder, *, resume: bool = False, reporter: Re
     with threads(recipe.threads or (folder.threads() if resume else None)), torch.random.fork_rng(devices=[]):
         pictures = load_pictures(recipe)
         check_layers(recipe, pictures.train)
+        check_weights(recipe, pictures.train)
         check_teacher(recipe, folder, pictures.train)
         checkpoint = _reopen(folder, recipe, pictures) if resume else None
         if not resume:
@@ -130,6 +133,7 @@ class _Run:
 
     def _loop(self, stage: Stage, model: nn.Module) -> Loop:
         recipe, train = self.recipe, self.pictures.train
+        steps = stage.epochs * batches_per_epoch(recipe, train)
         names = [] if stage.network != "rectifier" else select(model, example_of(train), recipe.layers)
         return Loop(
             recipe,
@@ -137,11 +141,12 @@ class _Run:
             train,
             model,
             make_optimizer(stage, model, recipe.optimizer),
-            make_growth(stage, model, names, stage.epochs * batches_per_epoch(recipe, train)),
+            make_growth(stage, model, names, steps),
             self.progress,
             teacher=None if stage.network == "relu" else load_teacher(recipe, self.folder),
             average=Average(model, recipe.average.decay) if recipe.average.decay else None,
             hold=Hold(stage.hold) if stage.hold else None,
+            weight_growth=make_weight_growth(stage, model, recipe.weights, steps),
         )
 
     def _network(self, stage: Stage, checkpoint: Checkpoint | None) -> nn.Module:
@@ -149,13 +154,18 @@ class _Run:
             model = harden_outline(self.recipe, self.pictures.train)
         else:
             model = build_network(self.recipe, self.pictures.train, stage.network)
-        state = checkpoint.model if checkpoint else self._earlier_state(stage)
+        earlier = self._earlier_state(stage)
+        if stage.name == "weights":
+            # What is bounded and how follows from the network that phase 2 has left.
+            model.load_state_dict(earlier or {})
+            model, earlier = with_weights(model, example_of(self.pictures.train), self.recipe.weights), None
+        state = checkpoint.model if checkpoint else earlier
         if state is not None:
             model.load_state_dict(state)
         return model
 
     def _earlier_state(self, stage: Stage) -> dict[str, Any] | None:
-        source = {"phase2": "phase1", "classifier": "hardened"}.get(stage.name)
+        source = {"phase2": "phase1", "classifier": "hardened", "weights": "model"}.get(stage.name)
         if source is None:
             return None
         return load_model_file(self.folder.model_file(source)).model.state_dict()
@@ -182,6 +192,7 @@ class _Run:
             loop.growth.state_dict() if loop.growth else None,
             loop.average.state_dict() if loop.average else None,
             loop.hold.state_dict() if loop.hold else None,
+            loop.weight_growth.state_dict() if loop.weight_growth else None,
         )
 
     def _journal(self, loop: Loop, record: dict[str, Any]) -> None:
@@ -204,6 +215,8 @@ class _Run:
             record["steps"] = evaluate(self._outcome.harden(model), self.pictures.held_out)[0].to_dict()
         if stage.network == "rectifier" and (slopes := _slopes(model)):
             record["slopes"] = slopes
+        if stage.name == "weights":
+            record["weights"] = weight_census(model)
         if census:
             record["census"] = census.to_dict()
         self.folder.journal.add(record)
@@ -245,6 +258,8 @@ def _restore(loop: Loop, checkpoint: Checkpoint) -> None:
         loop.average.load_state_dict(checkpoint.average)
     if loop.hold and checkpoint.hold:
         loop.hold.load_state_dict(checkpoint.hold)
+    if loop.weight_growth and checkpoint.weight_growth:
+        loop.weight_growth.load_state_dict(checkpoint.weight_growth)
     torch.set_rng_state(checkpoint.random_state)
 
 

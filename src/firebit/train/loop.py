@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from firebit.data import Augmentation, ImageSet, epoch_order
 from firebit.errors import DivergedError
 from firebit.nn.growth import SlopeGrowth
+from firebit.nn.weights import WeightGrowth
 from firebit.train.average import Average
 from firebit.train.checkpoint import Progress
 from firebit.train.evaluate import as_input
@@ -60,6 +61,7 @@ class Loop:
         model: the network, in training mode while :meth:`run_epoch` runs.
         optimizer: its optimizer.
         growth: its slope growth, if it has any.
+        weight_growth: the growth of its bounded weights, if it has any.
         progress: the run's progress, advanced in place.
         teacher: the network, in eval mode, whose logits are learned along with the labels; None: no teacher.
         average: the average of the model over the stage's later steps; None: no averaging.
@@ -76,6 +78,7 @@ class Loop:
     teacher: nn.Module | None = None
     average: Average | None = None
     hold: Hold | None = None
+    weight_growth: WeightGrowth | None = None
 
     @property
     def batches(self) -> int:
@@ -151,7 +154,7 @@ class Loop:
     @property
     def _order_seed(self) -> int:
         # Each stage has orders of its own; the baseline shares those of phase 1, as the networks start alike.
-        return self.recipe.seed + 2**32 * {"phase2": 1, "classifier": 2}.get(self.stage.name, 0)
+        return self.recipe.seed + 2**32 * {"phase2": 1, "classifier": 2, "weights": 3}.get(self.stage.name, 0)
 
     def _train_batch(self, indices: Any) -> float:
         progress, augment = self.progress, self.recipe.augment
@@ -172,8 +175,8 @@ class Loop:
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        if self._grows_after(value) and self.growth is not None:
-            self.growth.step()
+        if self._grows_after(value):
+            self._grow()
         if self.average is not None and done >= int(self.recipe.average.start * self.steps):
             self.average.update()
         progress.batch += 1
@@ -184,6 +187,11 @@ class Loop:
     @torch.no_grad()
     def _taught(self, images: Tensor) -> Tensor | None:
         return None if self.teacher is None else self.teacher(images)
+
+    def _grow(self) -> None:
+        for growth in (self.growth, self.weight_growth):
+            if growth is not None:
+                growth.step()
 
     def _grows_after(self, loss: float) -> bool:
         return self.hold is None or self.hold.grows_after(loss)

@@ -15,6 +15,7 @@ from firebit.train.recipe import Recipe
 from firebit.train.results import REAL_VALUED, result_row
 from firebit.train.run import RunFolder, load_model_file, save_model
 from firebit.train.stage import Stage, example_of
+from firebit.train.weights import decided
 
 _RECALIBRATION = 10_000
 
@@ -50,19 +51,20 @@ class Outcome:
         return example_of(self.pictures.train)
 
     def harden(self, model: nn.Module, *, recalibrate: bool = False) -> nn.Module:
-        """The network with steps in the layers that the recipe makes binary."""
+        """The network with steps in the layers that the recipe makes binary, and ±s in place of bounded weights."""
         loader = Batches(self.pictures.train, limit=_RECALIBRATION) if recalibrate else None
-        return harden(model, self.example, layers=self.recipe.layers, recalibrate=loader)
+        return harden(decided(model), self.example, layers=self.recipe.layers, recalibrate=loader)
 
     def end(self, stage: Stage, model: nn.Module) -> Rows:
         """Write what a stage has trained, and return its rows of the table."""
         if stage.name == "classifier":
             return self._classifier(model)
+        model = decided(model)
         rows = [self._row(stage.name, model)] if stage.name == "relu" or self.recipe.net.is_soft else []
         if stage.name == "phase1":
             rows.append(self._row("phase1 steps", self.harden(model)))
         self._save({"phase2": "model"}.get(stage.name, stage.name), model, stage.network)
-        return rows + self._harden_for_good(model) if stage.name == "phase2" else rows
+        return rows + self._harden_for_good(stage, model) if stage.name in ("phase2", "weights") else rows
 
     def _classifier(self, model: nn.Module) -> Rows:
         if is_binary(model):
@@ -70,16 +72,17 @@ class Outcome:
         self._save("hardened", model, "hardened")
         return [self._row("steps, classifier tuned", model)]
 
-    def _harden_for_good(self, model: nn.Module) -> Rows:
+    def _harden_for_good(self, stage: Stage, model: nn.Module) -> Rows:
         hardened = self.harden(model)
         if is_binary(hardened):
             # On 16-bit grids from here on, so that compiling loses nothing.
             model = snap(model, self.example)
             hardened = self.harden(model)
-        rows = [self._row("phase2 steps", hardened)]
+        rows = [self._row(f"{stage.name} steps", hardened)]
         if self.recipe.recalibrate and self.recipe.net.batch_norm:
             hardened = self.harden(model, recalibrate=True)
-            rows.append(self._row("steps, recalibrated", hardened))
+            name = "steps, recalibrated" if stage.name == "phase2" else f"{stage.name} steps, recalibrated"
+            rows.append(self._row(name, hardened))
         self._save("hardened", hardened, "hardened")
         return rows
 

@@ -74,6 +74,22 @@ class Classifier(_Table):
     schedule: Schedule = "cosine"
 
 
+class Weights(_Table):
+    """Weights of ±1 times a scale, in a stage of their own after the phases (§4.4); "real": none."""
+
+    kind: Literal["real", "thresholded", "learned"] = "real"
+    epochs: int = Field(4, ge=1)
+    lr: FiniteFloat = Field(0.01, gt=0)
+    schedule: Schedule = "cosine"
+    slope: FiniteFloat = Field(10.0, gt=0, description="κ of learned weights at the end of the stage")
+    growth: FiniteFloat = Field(0.0, ge=0, description="λ of the growth of rectifiers meanwhile, per step")
+    scaled: bool = Field(True, description="false: thresholded to ±1 without a scale, as in the paper")
+    first: bool = Field(False, description="also the layer that reads pixels")
+    last: bool = Field(True, description="also the layer that gives logits")
+    exclude: tuple[str, ...] = Field((), description="names or patterns of layers that stay real")
+    others: Literal["trained", "fixed"] = Field("trained", description="what becomes of weights that stay real")
+
+
 class Optimizer(_Table):
     """SGD with momentum or AdamW; weight decay spares slopes, biases and norms."""
 
@@ -129,6 +145,7 @@ class Recipe(_Table):
     phase1: Phase = Phase(epochs=4, lr=0.03, growth=2e-4)
     phase2: Phase = Phase(epochs=3, lr=0.01, growth=2e-3)
     classifier: Classifier = Classifier()
+    weights: Weights = Weights()
 
     @property
     def baseline_epochs(self) -> int:

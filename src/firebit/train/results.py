@@ -16,6 +16,9 @@ TITLES = {
     "phase1 steps": "phase 1, steps",
     "phase2": "phase 2",
     "phase2 steps": "phase 2, steps",
+    "weights": "±1 weights",
+    "weights steps": "±1 weights, steps",
+    "weights steps, recalibrated": "±1 weights, steps, recalibrated",
     "compiled": "compiled, without torch",
 }
 

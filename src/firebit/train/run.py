@@ -23,7 +23,7 @@ from firebit.train.journal import Journal
 from firebit.train.recipe import Recipe, load_recipe, make_recipe
 
 MODEL_FORMAT = 1
-MODELS = ("model", "hardened", "relu", "phase1")
+MODELS = ("model", "hardened", "relu", "phase1", "weights")
 COMPILED_FILE = "model.firebit"
 _NETWORKS = ("relu", "rectifier", "hardened")
 
@@ -55,7 +55,7 @@ class RunFolder:
         return Journal(self.path / "metrics.jsonl")
 
     def model_file(self, name: str) -> Path:
-        """ "model" (soft, after phase 2), "hardened", "relu" or "phase1".
+        """ "model" (soft, after phase 2), "hardened", "relu", "phase1" or "weights" (soft, with weights of ±1).
 
         Raises:
             UsageError: another name.
@@ -292,7 +292,7 @@ def load_model(run: str | Path, name: str = "model") -> nn.Module:
 
     Args:
         run: the run directory.
-        name: "model" (soft, after phase 2), "hardened", "relu" or "phase1".
+        name: "model" (soft, after phase 2), "hardened", "relu", "phase1" or "weights" (soft, with weights of ±1).
 
     Raises:
         ModelFileError: the file is missing or damaged.

@@ -22,7 +22,7 @@ class Stage:
     """One stretch of training with one optimizer and one schedule.
 
     Attributes:
-        name: "relu", "phase1", "phase2" or "classifier".
+        name: "relu", "phase1", "phase2", "classifier" or "weights".
         network: which network it trains: "relu", "rectifier" (whatever activations the recipe has) or "hardened".
         epochs: how many.
         lr: learning rate at its start.
@@ -77,6 +77,9 @@ def stages(recipe: Recipe) -> tuple[Stage, ...]:
     if recipe.classifier.epochs:
         last = recipe.classifier
         found.append(Stage("classifier", "hardened", last.epochs, last.lr, last.schedule))
+    if recipe.weights.kind != "real":
+        own = recipe.weights
+        found.append(Stage("weights", "rectifier", own.epochs, own.lr, own.schedule, own.growth))
     return tuple(found)
 
 
