@@ -32,6 +32,16 @@ def test_what_it_is_asked_is_what_is_run(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert asked == ["table2", [0, 1], paper.Places(tmp_path / "r", tmp_path / "t"), expected]
 
 
+@pytest.mark.parametrize(("name", "seeds"), [("table1", 3), ("ablation", 1)])
+def test_without_a_number_of_seeds_it_is_the_experiments(
+    monkeypatch: pytest.MonkeyPatch, name: str, seeds: int
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(paper, "reproduce", lambda _, given, *__, **___: (asked.append(len(given)), "")[1])
+    assert CliRunner().invoke(cli.app, ["reproduce", name]).exit_code == 0
+    assert asked == [seeds]
+
+
 def test_an_experiment_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert leave("reproduce", "table9") == 2
     assert "There is no experiment 'table9'." in capsys.readouterr().err

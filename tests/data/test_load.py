@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from firebit.data import load, names
-from firebit.data.load import KNOWN, data_root, folder_of
+from firebit.data.load import KNOWN, data_root, folder_of, found_folder
 from firebit.errors import DataError, UsageError
 
 HOME = Path.home() / ".cache" / "firebit" / "data"
@@ -65,6 +65,25 @@ def test_a_name_wins_over_a_folder(
     assert len(load(Path("digits"))) == 6
     monkeypatch.chdir(tmp_path / "digits")
     assert load(".").name == "digits-train"
+
+
+def test_a_folder_by_its_name_below_the_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture: Callable[..., Path]
+) -> None:
+    root, here = tmp_path / "root", tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    for split in ("train", "test"):
+        for kind in ("cat", "dog"):
+            picture(root / "pets" / split / kind / "a.png")
+    assert found_folder("pets", root) == root / "pets"
+    assert load("pets", "test", root=root).classes == ("cat", "dog")
+    # Only a plain name, and a folder here comes first.
+    assert found_folder("pets/train", root) is None
+    assert found_folder(Path("pets"), root) is None
+    (here / "pets").mkdir()
+    assert found_folder("pets", root) == Path("pets")
+    assert found_folder("nowhere", root) is None
 
 
 def test_wrong_arguments() -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from firebit.paper.binarisation import layers, save_figure, shares, table
+from firebit.paper.binarisation import layers, pictures, shares, table
+from firebit.paper.experiment import Experiment, Trial
 from firebit.paper.record import Record
 
 
@@ -41,10 +42,14 @@ def test_the_table_is_of_the_last_epoch() -> None:
 
 def test_figures_are_the_same_bytes_on_every_run(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        save_figure(records(), tmp_path / "deep" / name)
+        experiment = Experiment(name, "Figure", {}, (Trial("one", "One", "mnist"), Trial("two", "Two", "mnist")), "")
+        (picture,) = pictures(experiment, {"one": records()})
+        assert (picture.name, picture.title) == (f"{name}-one", "One")
+        assert picture.below == ("At the end of phase 2:", "", *table(records()))
+        picture.save(tmp_path / "deep")
     for suffix in ("svg", "png"):
-        one, two = ((tmp_path / "deep" / f"{name}.{suffix}").read_bytes() for name in "ab")
+        one, two = ((tmp_path / "deep" / f"{name}-one.{suffix}").read_bytes() for name in "ab")
         assert one == two
         assert len(one) > 1000
-    text = (tmp_path / "deep" / "a.svg").read_text()
+    text = (tmp_path / "deep" / "a-one.svg").read_text()
     assert all(f">{word}<" in text for word in ("act1", "act2", "epoch", "binary at least 99.9 % of the time"))

@@ -1,5 +1,7 @@
 """Pages: means and deviations by hand, the paper beside them."""
 
+import dataclasses
+
 from firebit.paper.experiment import Experiment, Trial
 from firebit.paper.page import page
 from firebit.paper.record import Record
@@ -7,6 +9,23 @@ from firebit.paper.record import Record
 
 def record(**top1: float) -> Record:
     return Record("", "test", top1, {}, [], 1800.0, {"processor": "a chip", "threads": 1, "torch": "2.13"})
+
+
+def test_top5_stands_behind_a_stroke_and_missing_seeds_are_said() -> None:
+    trials = (Trial("a", "A net", "imagenet", printed={"soft": (56.66, 79.92)}), Trial("b", "B net", "cifar10"))
+    experiment = Experiment("table9", "Table 9", {"soft": "soft"}, trials, "")
+    both = [dataclasses.replace(record(soft=70.0), top5={"soft": 90.0}), record(soft=72.0)]
+    text = page(experiment, {"a": both, "b": [record(soft=50.0)]}, [0, 1])
+    assert "| A net | 71.00 ± 1.41 / 90.00 |\n| the paper | *56.66 / 79.92* |\n| B net (1 seed) | 50.00 |" in text
+    assert text.splitlines()[4].endswith("Behind a stroke: top-5.")
+
+
+def test_a_page_of_nothing() -> None:
+    experiment = Experiment("table9", "Table 9", {"soft": "soft"}, (Trial("a", "A net", "mnist"),), "", drawing="sweep")
+    text = page(experiment, {}, [0])
+    assert "Nothing of it has been run." in text
+    assert "| A net (not run) | – |" in text
+    assert ".svg" not in text
 
 
 def test_a_page_by_hand() -> None:

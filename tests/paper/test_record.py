@@ -16,6 +16,16 @@ def test_a_record_comes_back(tmp_path: Path) -> None:
     assert load_record(tmp_path / "deep" / "a.json") == RECORD
 
 
+def test_a_record_of_a_time_before_curves(tmp_path: Path) -> None:
+    import json
+    from dataclasses import asdict
+
+    path = tmp_path / "a.json"
+    older = {key: value for key, value in asdict(RECORD).items() if key not in ("top5", "curves")}
+    path.write_text(json.dumps(older))
+    assert load_record(path) == RECORD
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -43,6 +53,8 @@ def test_what_is_no_record(text: str, tmp_path: Path) -> None:
         {"recipe": 3},
         {"recipe": "= 1"},
         {"epochs": 3},
+        {"curves": {}},
+        {"top5": {"relu": None}},
     ],
 )
 def test_records_with_wrong_values(wrong: dict[str, Any], tmp_path: Path) -> None:

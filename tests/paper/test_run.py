@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from firebit.errors import UsageError
+from firebit.errors import DataError, UsageError
 from firebit.paper.experiment import Experiment
 from firebit.paper.record import load_record
 from firebit.paper.run import Places, reproduce
@@ -80,6 +80,56 @@ def test_a_run_whose_record_is_lost_gives_it_again(done: tuple[Places, str], exp
     assert json.loads(path.read_text()) == before
 
 
+def test_records_hold_the_curves_of_every_stage_and_no_top5_of_ten_classes(done: tuple[Places, str]) -> None:
+    places, _ = done
+    record = load_record(places.results / "few" / "one-seed0@0.5.json")
+    journal = RunFolder(places.runs / "few-one-seed0@0.5").journal.records()
+    assert [(each["stage"], each["epoch"]) for each in record.curves] == [(e["stage"], e["epoch"]) for e in journal]
+    assert {each["stage"] for each in record.curves} == {"relu", "phase1", "phase2"}
+    for point, entry in zip(record.curves, journal, strict=True):
+        assert point["loss"] == entry["soft"]["loss"]
+        assert point["top1"] == pytest.approx(100 * entry["soft"]["top1"])
+    assert record.top5 == {}
+
+
+def test_top5_is_recorded_of_many_classes(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firebit.paper.run._FEW_CLASSES", 9)
+    places = Places(tmp_path / "results", tmp_path / "runs")
+    text = reproduce(experiment, [0], places, scale=0.5, only=["one"])
+    record = load_record(tmp_path / "results/few/one-seed0@0.5.json")
+    assert set(record.top5) == set(record.top1)
+    assert all(record.top5[row] >= record.top1[row] for row in record.top1)
+    assert f"| {record.top1['relu']:.2f} / {record.top5['relu']:.2f} |" in text
+
+
+def test_an_optional_trial_waits_for_its_data(
+    done: tuple[Places, str], experiment: Experiment, few_digits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places, _ = done
+    two = experiment.trials[1]
+    away = dataclasses.replace(two, name="away", title="Away", overrides=(*two.overrides, "data=away"), optional=True)
+    three = dataclasses.replace(experiment, trials=(*experiment.trials, away))
+    text = reproduce(three, [0], places, scale=0.5)
+    assert "| Away (not run) | – | – | – | – |" in text
+    with pytest.raises(DataError, match="'away'"):
+        reproduce(three, [0], places, scale=0.5, only=["away"])
+    # The name of a folder below the root of the data sets will do.
+    monkeypatch.setenv("FIREBIT_DATA", str(few_digits.parent))
+    here = dataclasses.replace(away, name="here", overrides=(*two.overrides, f"data={few_digits.name}"))
+    text = reproduce(dataclasses.replace(three, trials=(here,)), [0], places, scale=0.5)
+    assert "(not run)" not in text
+
+
+def test_a_trial_may_have_fewer_seeds(done: tuple[Places, str], experiment: Experiment) -> None:
+    places, _ = done
+    one = dataclasses.replace(experiment, trials=(dataclasses.replace(experiment.trials[0], seeds=1),))
+    text = reproduce(one, [0, 1], places, scale=0.5)
+    assert "| One (1 seed) | " in text
+    assert " ± " not in text.split("| One")[1]
+
+
 @pytest.mark.parametrize(("seeds", "scale"), [([], 1.0), ([1, 1], 1.0), ([0], 0.0), ([0], -1.0), ([0], float("nan"))])
 def test_what_makes_no_experiment(seeds: list[int], scale: float, experiment: Experiment, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
@@ -102,7 +152,7 @@ def test_a_figure_is_drawn_of_the_runs_of_another_experiment(
     done: tuple[Places, str], experiment: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     places, _ = done
-    figure = dataclasses.replace(experiment, name="curve", rows={}, source="few")
+    figure = dataclasses.replace(experiment, name="curve", rows={}, source="few", drawing="binarisation")
     monkeypatch.setattr("firebit.paper.run.fit", lambda *_, **__: pytest.fail("it trained"))
     text = reproduce(figure, [0], places, scale=0.5)
     assert "![Share of binary units along training](curve-one@0.5.svg)" in text

@@ -483,7 +483,7 @@ ALL = {
     "optimizer": {"weight_decay": 1e-3, "weight_decay_end": 0.0},
     "loss": {"label_smoothing": 0.1, "distillation": 0.5},
     "average": {"decay": 0.8, "start": 0.4},
-    "phase1": {"epochs": 2, "growth_end": 5e-2, "front": 1.0, "hold": 1e-3},
+    "phase1": {"epochs": 2, "growth_end": 5e-2, "front": 1.0, "hold": 1e-3, "entropy": 0.05},
     "phase2": {"epochs": 2, "growth": 1e-2, "growth_end": 0.0, "hold": 1e-3},
     "classifier": {"epochs": 1},
 }
@@ -517,6 +517,7 @@ def levered(tiny: Tiny, short_hold: None, tmp_path_factory: pytest.TempPathFacto
         ({"phase2": {"growth_end": 1e-3}}, {"model", "hardened"}),
         ({"phase2": {"growth_end": 1e-3, "front": 2.0}}, {"model", "hardened"}),
         ({"phase2": {"hold": 1e-6}}, {"model", "hardened"}),
+        ({"phase2": {"entropy": 0.1}}, {"model", "hardened"}),
     ],
 )
 def test_a_lever_moves_what_it_is_for_and_nothing_before(

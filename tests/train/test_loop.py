@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from firebit.data import Augmentation, ImageSet, epoch_order, load, to_float
 from firebit.errors import DivergedError
-from firebit.nn.growth import grow
+from firebit.nn.growth import entropy_penalty, grow, rectifiers
 from firebit.train.average import Average
 from firebit.train.checkpoint import Progress
 from firebit.train.hold import Hold
@@ -160,6 +160,24 @@ def test_labels_are_smoothed_in_every_network(tiny: Tiny, train_set: ImageSet, n
     labels = torch.from_numpy(train_set.labels[chosen])
     expected = -0.7 * chances.gather(1, labels[:, None]).mean() - 0.3 * chances.mean()
     assert one_loss(loop) == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(("network", "weight"), [("rectifier", 0.0), ("rectifier", 0.3), ("relu", 0.3)])
+def test_the_entropy_of_activations_is_part_of_the_loss(
+    tiny: Tiny, train_set: ImageSet, network: str, weight: float
+) -> None:
+    recipe = tiny(augment={"crop": 0})
+    loop = make_loop(recipe, train_set, Stage("phase1", network, 1, 0.1, "constant", entropy=weight))
+    batch = epoch_order(len(train_set), recipe.seed, 0)[:20]
+    with torch.no_grad():
+        found = {}
+        for name, layer in rectifiers(loop.model).items():
+            layer.register_forward_hook(lambda _m, _i, out, name=name: found.update({name: out}))
+        logits = loop.model.train()(torch.from_numpy(to_float(train_set.images[batch])))
+        plain = F.cross_entropy(logits, torch.from_numpy(train_set.labels[batch])).item()
+        penalty = sum(entropy_penalty(out).item() for out in found.values())
+    assert one_loss(loop) == pytest.approx(plain + weight * penalty, rel=1e-5)
+    assert bool(found) is (network == "rectifier")
 
 
 def test_the_teacher_sees_the_very_pictures_of_the_student(tiny: Tiny, train_set: ImageSet) -> None:

@@ -9,8 +9,11 @@ from firebit.errors import UsageError
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="table1, table2 or figure2.")],
-    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Runs of every trial, seeds 0 … N − 1.")] = 3,
+    name: Annotated[str, typer.Argument(help="table1, table2, figure2, figure3, figure4, weights or ablation.")],
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Runs of every trial, seeds 0 … N − 1. Default: the experiment's own."),
+    ] = None,
     scale: Annotated[float, typer.Option(help="Factor on all epochs, for a quick look.")] = 1.0,
     set_: Annotated[
         list[str] | None,
@@ -36,7 +39,7 @@ def command(
         with reporter(console) as shown:
             text = reproduce(
                 EXPERIMENTS[name],
-                range(seeds),
+                range(seeds or EXPERIMENTS[name].seeds),
                 Places(results, runs),
                 scale=scale,
                 overrides=set_ or (),

@@ -83,10 +83,11 @@ def load(
 
     Args:
         name_or_path: "digits" (inside the package), "mnist", "fashion-mnist", "cifar10" or "cifar100" (brought by
-            `firebit data fetch`), or a folder: of IDX files (`{train,t10k}-{images-idx3,labels-idx1}-ubyte`, gzipped or
-            not), of CIFAR files, or of pictures (`train/CLASS/*.png` and `test/CLASS/*.png` or `val/CLASS/*.png`; with
-            class folders directly in the folder, a fifth of each class is the test set, always the same). A name wins
-            over a folder of that name; write "./mnist" or pass a Path for the folder.
+            `firebit data fetch`), or a folder, by its path or by its name below the root: of IDX files
+            (`{train,t10k}-{images-idx3,labels-idx1}-ubyte`, gzipped or not), of CIFAR files, or of pictures
+            (`train/CLASS/*.png` and `test/CLASS/*.png` or `val/CLASS/*.png`; with class folders directly in the
+            folder, a fifth of each class is the test set, always the same). A name of these five wins over a folder of
+            that name; write "./mnist" or pass a Path for the folder.
         split: "train" or "test".
         root: where named data sets lie; None: FIREBIT_DATA, else ~/.cache/firebit/data.
         size: bring pictures to size × size: shorter side resized (bicubic), middle cut out.
@@ -109,7 +110,7 @@ def load(
     if isinstance(name_or_path, str) and name_or_path in KNOWN:
         data = _load_known(name_or_path, split, root)
     else:
-        data = _load_folder(_existing(name_or_path), split, size, on_bad_image)
+        data = _load_folder(_existing(name_or_path, root), split, size, on_bad_image)
     return data if size is None else _with_size(data, size)
 
 
@@ -145,10 +146,22 @@ def _load_folder(path: Path, split: str, size: int | None, on_bad_image: str) ->
     return folder.read(path, split, name, size, on_bad_image)
 
 
-def _existing(name_or_path: str | Path) -> Path:
+def found_folder(name_or_path: str | Path, root: Path | None = None) -> Path | None:
+    """The folder of that path, or of that name below the root of the data sets; None where there is none.
+
+    Args:
+        name_or_path: a path; or a plain name, for which a folder here comes first.
+        root: as for :func:`load`.
+    """
     path = Path(name_or_path).expanduser()
-    if path.is_dir():
-        return path
+    named = [data_root(root) / path] if isinstance(name_or_path, str) and path.name == name_or_path else []
+    return next((place for place in (path, *named) if place.is_dir()), None)
+
+
+def _existing(name_or_path: str | Path, root: Path | None) -> Path:
+    path = Path(name_or_path).expanduser()
+    if (there := found_folder(name_or_path, root)) is not None:
+        return there
     if isinstance(name_or_path, str) and not path.exists():
         raise _unknown(name_or_path)
     raise DataError(

@@ -1,11 +1,12 @@
 """Figures 2 and 4 (left) of the paper: the share of units that are binary most of the time, along training."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from functools import partial
 from statistics import mean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from firebit.errors import UsageError
+from firebit.paper.experiment import Experiment
+from firebit.paper.picture import COLOURS, Picture, panels
 from firebit.paper.record import Record
 
 if TYPE_CHECKING:
@@ -15,18 +16,20 @@ if TYPE_CHECKING:
 SHARES = {"0.9": "90 %", "0.99": "99 %", "0.999": "99.9 %"}
 """The three thresholds of figure 2, as records name them."""
 
-_COLOURS = ("#12558f", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#757575", "#333333")
-_INK = "#333333"
-_STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "firebit",
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": _INK,
-}
+
+def pictures(experiment: Experiment, found: Mapping[str, Sequence[Record]]) -> list[Picture]:
+    """A figure per trial: one panel per threshold, a curve per layer; a table of the end below it."""
+    return [
+        Picture(
+            f"{experiment.name}-{trial.name}",
+            trial.title,
+            "Share of binary units along training",
+            partial(draw, found[trial.name]),
+            ("At the end of phase 2:", "", *table(found[trial.name])),
+        )
+        for trial in experiment.trials
+        if trial.name in found
+    ]
 
 
 def shares(records: Sequence[Record], layer: str, at_least: str) -> list[float]:
@@ -60,40 +63,20 @@ def table(records: Sequence[Record]) -> list[str]:
     return lines
 
 
-def save_figure(records: Sequence[Record], path: Path) -> None:
-    """Draw one panel per threshold, a curve per layer, as `path`.svg and `path`.png: the same bytes on every run.
-
-    Raises:
-        UsageError: matplotlib is not installed.
-    """
-    try:
-        import matplotlib as mpl
-    except ModuleNotFoundError as error:
-        raise UsageError("Drawing needs matplotlib, which is not installed.", "pip install 'firebit[docs]'") from error
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context(_STYLE):
-        figure = _draw(records)
-        figure.savefig(path.with_name(f"{path.name}.svg"), metadata={"Date": None, "Creator": "Firebit"})
-        figure.savefig(path.with_name(f"{path.name}.png"), dpi=110, metadata={"Software": "Firebit"})
-
-
-def _draw(records: Sequence[Record]) -> "Figure":
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9.6, 3.2), layout="constrained")
-    panels: Any = figure.subplots(1, len(SHARES), sharex=True, sharey=True)
-    for axes, (key, text) in zip(panels, SHARES.items(), strict=True):
+def draw(records: Sequence[Record]) -> "Figure":
+    """One panel per threshold, a curve per layer."""
+    titles = tuple(f"binary at least {text} of the time" for text in SHARES.values())
+    figure, found = panels(titles, "epoch", share_y=True)
+    for axes, key in zip(found, SHARES, strict=True):
         _draw_panel(axes, records, key)
-        axes.set_title(f"binary at least {text} of the time", loc="left", fontsize=10, color=_INK)
-        axes.set_xlabel("epoch")
-    panels[0].set_ylabel("share of units, %")
-    panels[0].legend(frameon=False, fontsize=9)
+    found[0].set_ylabel("share of units, %")
+    found[0].legend(frameon=False, fontsize=9)
     return figure
 
 
 def _draw_panel(axes: "Axes", records: Sequence[Record], key: str) -> None:
     epochs = records[0].epochs
-    for layer, colour in zip(layers(records), _COLOURS, strict=False):
+    for layer, colour in zip(layers(records), COLOURS, strict=False):
         axes.plot(range(1, len(epochs) + 1), shares(records, layer, key), color=colour, linewidth=2, label=layer)
     first = sum(epoch["stage"] == "phase1" for epoch in epochs)
     # Where phase 1 ends and phase 2 begins.

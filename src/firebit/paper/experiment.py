@@ -16,7 +16,9 @@ class Trial:
         recipe: a recipe of :func:`firebit.train.recipe_names`.
         overrides: fields set beyond the recipe, "key=value".
         thresholded: how the ReLU baseline is binarised for comparison: "last", "front to back", or not at all.
-        printed: the paper's own top-1 accuracies in per cent, by row.
+        printed: the paper's own accuracies in per cent, by row: top-1, or (top-1, top-5).
+        seeds: most seeds it is run with; None: all that are asked for.
+        optional: run only where its data are there, or when it is asked for by name.
     """
 
     name: str
@@ -24,7 +26,9 @@ class Trial:
     recipe: str
     overrides: tuple[str, ...] = ()
     thresholded: str | None = None
-    printed: Mapping[str, float] = field(default_factory=dict)
+    printed: Mapping[str, float | tuple[float, float]] = field(default_factory=dict)
+    seeds: int | None = None
+    optional: bool = False
 
     def recipe_for(self, seed: int, scale: float = 1.0, overrides: Sequence[str] = ()) -> Recipe:
         """The recipe of one run, with more fields overridden, its epochs multiplied by `scale` (at least 1)."""
@@ -50,10 +54,12 @@ class Experiment:
     Attributes:
         name: as on the command line.
         title: heading of its page.
-        rows: of a table: names of result rows and the headings of their columns, in order; empty for a figure.
+        rows: of a table: names of result rows and the headings of their columns, in order; empty for no table.
         trials: the runs.
         notes: what is not run here, and where we differ.
         source: the experiment whose runs these are; empty: its own.
+        drawing: what is drawn: "binarisation", "curves", "sweep", or nothing.
+        seeds: runs of every trial, unless another number is asked for.
     """
 
     name: str
@@ -62,6 +68,8 @@ class Experiment:
     trials: tuple[Trial, ...]
     notes: str
     source: str = ""
+    drawing: str = ""
+    seeds: int = 3
 
     @property
     def records(self) -> str:

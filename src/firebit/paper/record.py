@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,9 @@ class Record:
             "layers", what the journal's census found of each.
         seconds: of training, since the last resume.
         environment: versions, processor, threads, fingerprint of the data.
+        top5: as `top1`, where there are more than ten classes.
+        curves: of every stage, one after the other: "stage", "epoch", "train_loss", "loss" and "top1" (in per cent) of
+            the network that is trained.
     """
 
     recipe: str
@@ -32,6 +35,8 @@ class Record:
     epochs: list[dict[str, Any]]
     seconds: float
     environment: dict[str, Any]
+    top5: dict[str, float] = field(default_factory=dict)
+    curves: list[dict[str, Any]] = field(default_factory=list)
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all."""
@@ -48,8 +53,9 @@ def load_record(path: Path) -> Record:
         record = Record(**json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise _damaged(path) from error
-    numbers = [*_values(record.top1), *_values(record.level), record.seconds]
-    readable = isinstance(record.recipe, str) and _is_toml(record.recipe) and isinstance(record.epochs, list)
+    numbers = [*_values(record.top1), *_values(record.top5), *_values(record.level), record.seconds]
+    lists = isinstance(record.epochs, list) and isinstance(record.curves, list)
+    readable = isinstance(record.recipe, str) and _is_toml(record.recipe) and lists
     if not readable or not all(type(number) in (int, float) for number in numbers):
         raise _damaged(path)
     return record

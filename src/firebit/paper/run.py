@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from firebit.data import names
+from firebit.data.load import found_folder
 from firebit.errors import UsageError
 from firebit.files import write_text
-from firebit.paper.binarisation import save_figure
 from firebit.paper.experiment import Experiment, Trial
-from firebit.paper.page import page
+from firebit.paper.page import page, pictures
 from firebit.paper.record import Record, load_record
 from firebit.paper.tables import RETRAINED, THRESHOLDED
 from firebit.paper.threshold import thresholded
@@ -19,6 +20,8 @@ from firebit.train.loop import Reporter
 from firebit.train.pictures import load_pictures
 from firebit.train.recipe import Recipe, make_recipe
 from firebit.train.run import RunFolder, load_model_file
+
+_FEW_CLASSES = 10
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,8 @@ def reproduce(
         places: where records, pages and runs are kept.
         scale: factor on all epochs, > 0; for a quick look. Records and pages of another scale have names of their own.
         overrides: fields of all recipes, "key=value".
-        only: names of the trials to run; of the others the page shows what is recorded. None: all.
+        only: names of the trials to run; of the others the page shows what is recorded. None: all, but for
+            optional ones whose data are not there.
         reporter: is told how it goes.
 
     Returns:
@@ -65,14 +69,13 @@ def reproduce(
     _check(experiment, seeds, scale, only)
     found: dict[str, list[Record]] = {}
     for trial in experiment.trials:
-        runs = [_Run(experiment, trial, seed, scale, tuple(overrides), places) for seed in seeds]
-        if not only or trial.name in only:
+        runs = [_Run(experiment, trial, seed, scale, tuple(overrides), places) for seed in list(seeds)[: trial.seeds]]
+        if trial.name in only or (not only and (not trial.optional or _has_data(runs[0].recipe))):
             found[trial.name] = [run.record() or run.make(reporter) for run in runs]
-        elif all(run.path.exists() for run in runs):
-            found[trial.name] = [record for run in runs if (record := run.record())]
-    if not experiment.rows:
-        for name, records in found.items():
-            save_figure(records, places.results / f"{experiment.name}-{name}{_suffix(scale)}")
+        elif recorded := [record for run in runs if (record := run.record())]:
+            found[trial.name] = recorded
+    for picture in pictures(experiment, found):
+        picture.save(places.results, _suffix(scale))
     text = page(experiment, found, list(seeds), scale, overrides)
     write_text(places.results / f"{experiment.name}{_suffix(scale)}.md", text)
     return text
@@ -138,14 +141,31 @@ class _Run:
 
 def _of_run(trial: Trial, recipe: Recipe, folder: RunFolder, results: dict[str, Any]) -> Record:
     top1 = {row["name"]: 100 * row["metrics"]["top1"] for row in results["rows"]}
+    top5 = {row["name"]: 100 * row["metrics"]["top5"] for row in results["rows"]} if _has_top5(folder) else {}
     level = {row["name"]: 100 * row["census"]["level"] for row in results["rows"] if row["census"]}
     if trial.thresholded and recipe.baseline.enabled:
         relu = load_model_file(folder.model_file("relu")).model
         before, after = thresholded(relu, recipe, load_pictures(recipe), trial.thresholded)
         top1 |= {THRESHOLDED: 100 * before.top1, RETRAINED: 100 * after.top1}
-    epochs = [_epoch(entry) for entry in folder.journal.records() if entry["stage"] in ("phase1", "phase2")]
-    environment = folder.environment()
-    return Record(recipe.to_toml(), results["measured_on"], top1, level, epochs, results["seconds"], environment)
+        top5 |= {THRESHOLDED: 100 * before.top5, RETRAINED: 100 * after.top5} if top5 else {}
+    journal = folder.journal.records()
+    epochs = [_epoch(entry) for entry in journal if entry["stage"] in ("phase1", "phase2")]
+    seconds, environment, curves = results["seconds"], folder.environment(), [_point(entry) for entry in journal]
+    return Record(recipe.to_toml(), results["measured_on"], top1, level, epochs, seconds, environment, top5, curves)
+
+
+def _has_top5(folder: RunFolder) -> bool:
+    """Of ten classes or fewer the five best say little."""
+    return len(load_model_file(folder.model_file("hardened")).classes) > _FEW_CLASSES
+
+
+def _has_data(recipe: Recipe) -> bool:
+    return recipe.data in names() or found_folder(recipe.data) is not None
+
+
+def _point(entry: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: entry[key] for key in ("stage", "epoch", "train_loss")}
+    return {**kept, "loss": entry["soft"]["loss"], "top1": 100 * entry["soft"]["top1"]}
 
 
 def _epoch(entry: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from firebit.data import Augmentation, ImageSet, epoch_order
 from firebit.errors import DivergedError
-from firebit.nn.growth import SlopeGrowth
+from firebit.nn.growth import EntropyPenalty, SlopeGrowth, rectifiers
 from firebit.nn.weights import WeightGrowth
 from firebit.train.average import Average
 from firebit.train.checkpoint import Progress
@@ -168,7 +168,8 @@ class Loop:
             indices,
         )
         labels = torch.from_numpy(self.data.labels[indices])
-        loss = training_loss(self.model(images), labels, self.recipe.loss, self._taught(images))
+        logits, penalty = self._answer(images)
+        loss = training_loss(logits, labels, self.recipe.loss, self._taught(images)) + penalty
         value = loss.item()
         if not math.isfinite(value):
             raise self.diverged(f"The loss is {value}", f"epoch {progress.epoch + 1}, batch {progress.batch + 1}")
@@ -183,6 +184,13 @@ class Loop:
         progress.steps += 1
         progress.loss_sum += value
         return value
+
+    def _answer(self, images: Tensor) -> tuple[Tensor, Tensor | float]:
+        """The logits of a batch, and the entropy penalty of its activations."""
+        if not (self.stage.entropy and rectifiers(self.model)):
+            return self.model(images), 0.0
+        with EntropyPenalty(self.model, self.stage.entropy) as penalty:
+            return self.model(images), penalty.total()
 
     @torch.no_grad()
     def _taught(self, images: Tensor) -> Tensor | None:

@@ -64,6 +64,7 @@ class Phase(_Table):
     front: FiniteFloat = Field(0.0, ge=0, le=1000, description="how far layers near the input are ahead on that way")
     hold: FiniteFloat = Field(0.0, ge=0, description="relative rise of the loss at which growth waits; 0: never")
     law: Literal["log", "inverse", "inverse_square"] = "log"
+    entropy: FiniteFloat = Field(0.0, ge=0, description="weight of the entropy of activations in the loss; 0: none")
 
 
 class Classifier(_Table):

@@ -32,6 +32,7 @@ class Stage:
         growth_end: λ at the stage's end; None: `growth` throughout.
         front: how far the layers near the input are ahead of the others on the way to `growth_end`, ≥ 0.
         hold: relative rise of the loss at which growth waits, 0 for never.
+        entropy: weight of the mean entropy of every rectifier's activations in the loss.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Stage:
     growth_end: float | None = None
     front: float = 0.0
     hold: float = 0.0
+    entropy: float = 0.0
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate at `step` of `steps`."""

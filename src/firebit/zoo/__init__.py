@@ -1,5 +1,6 @@
 """Networks to train, registered by name (needs torch)."""
 
+from firebit.zoo.alexnet import alexnet
 from firebit.zoo.block import NetOptions
 from firebit.zoo.cifar10_quick import cifar10_quick
 from firebit.zoo.lenet import lenet
@@ -7,4 +8,4 @@ from firebit.zoo.plain8 import plain8
 from firebit.zoo.registry import build, example, names
 from firebit.zoo.vgg_small import vgg_small
 
-__all__ = ["NetOptions", "build", "cifar10_quick", "example", "lenet", "names", "plain8", "vgg_small"]
+__all__ = ["NetOptions", "alexnet", "build", "cifar10_quick", "example", "lenet", "names", "plain8", "vgg_small"]

@@ -124,13 +124,13 @@ def batch_norm(units: int, options: NetOptions, *, spatial: bool) -> nn.Module |
 
 
 def hidden(
-    index: int, weights: nn.Conv2d, units: int, options: NetOptions, *, pool: bool = True
+    index: int, weights: nn.Conv2d, units: int, options: NetOptions, *, pool: bool = True, window: int = 2
 ) -> list[tuple[str, nn.Module | None]]:
     """A convolution, max pooling by 2 if wanted, batch norm and activation, in the order of the options.
 
-    Named `conv`, `pool`, `norm` and `act` with the index behind.
+    Pooling is of windows of `window` × `window`. Named `conv`, `pool`, `norm` and `act` with the index behind.
     """
-    pooled = (f"pool{index}", nn.MaxPool2d(2, 2) if pool else None)
+    pooled = (f"pool{index}", nn.MaxPool2d(window, 2) if pool else None)
     norm = (f"norm{index}", batch_norm(units, options, spatial=True))
     act = (f"act{index}", activation(units, options))
     rest = [pooled, norm, act] if options.order == "pool-first" else [norm, act, pooled]

@@ -1,0 +1,8 @@
+"""All experiments by name."""
+
+from firebit.paper.ablation import ABLATION
+from firebit.paper.figures import FIGURE_2, FIGURE_3, FIGURE_4
+from firebit.paper.tables import TABLE_1, TABLE_2
+from firebit.paper.weights import WEIGHTS
+
+EXPERIMENTS = {each.name: each for each in (TABLE_1, TABLE_2, FIGURE_2, FIGURE_3, FIGURE_4, WEIGHTS, ABLATION)}

@@ -1,0 +1,63 @@
+"""Figures 2, 3 and 4 of the paper as experiments."""
+
+from firebit.paper.experiment import Experiment, Trial
+from firebit.paper.tables import NOTES, TABLE_2
+
+_LONG = 60
+_LAYERS = ("act1", "act2", "act3", "act4")
+
+FIGURE_2 = Experiment(
+    name="figure2",
+    title="Figures 2 and 4, left: how units become binary",
+    rows={},
+    trials=TABLE_2.trials[:2],
+    notes=f"A unit is a channel at a position. The vertical line stands between the phases. {NOTES}",
+    source=TABLE_2.name,
+    drawing="binarisation",
+)
+
+FIGURE_3 = Experiment(
+    name="figure3",
+    title="Figure 3: long training, ReLU beside bounded rectifiers",
+    rows={"relu": "ReLU", "phase1": "ours", "phase1 steps": "ours, steps"},
+    trials=tuple(
+        Trial(
+            name,
+            title,
+            "cifar10",
+            (
+                *(f"baseline.epochs={_LONG}", f"phase1.epochs={_LONG}", "phase1.schedule=cosine", "phase1.growth=2e-5"),
+                *("phase2.epochs=0", "classifier.epochs=0", f"net.dropout={dropout}"),
+            ),
+            printed=printed,
+        )
+        for name, title, dropout, printed in (
+            ("plain", "without dropout", 0.0, {"relu": 75.40, "phase1": 80.48}),
+            ("dropout", "dropout ½", 0.5, {}),
+        )
+    ),
+    notes=f"cifar10_quick on CIFAR-10, {_LONG} epochs of each network at a rate that falls as a cosine, slopes that "
+    "grow a little (to about 1.2 by growth alone). As in the paper, ours is not binary here. The paper does not say "
+    "how long it trained. Dropout is before the last two linear layers. The right half, ImageNet, is not run.",
+    drawing="curves",
+    seeds=1,
+)
+
+FIGURE_4 = Experiment(
+    name="figure4",
+    title="Figure 4, right: accuracy as more layers are binary",
+    rows={"phase2": "phase 2", "phase2 steps": "phase 2, steps"},
+    trials=tuple(
+        Trial(
+            f"from-{_LAYERS[first]}",
+            " ".join(_LAYERS[first:]),
+            "cifar10",
+            (f"layers={list(_LAYERS[first:])}", "classifier.epochs=0", "baseline.enabled=false"),
+        )
+        for first in reversed(range(len(_LAYERS)))
+    ),
+    notes="cifar10_quick on CIFAR-10. The layers named are binary, the others bounded rectifiers whose slopes do not "
+    "grow. The paper draws this for AlexNet on ImageNet, without numbers; there conv2, conv3 and fc7 cost nothing.",
+    drawing="sweep",
+    seeds=1,
+)

@@ -1,0 +1,36 @@
+"""Section 4.4 of the paper: weights of ±1 in networks of one, two and four times the width; and learned ones."""
+
+from firebit.paper.experiment import Experiment, Trial
+
+_SHORT = ("baseline.enabled=false", "classifier.epochs=0")
+_THRESHOLDED = (*_SHORT, "weights.kind=thresholded", "weights.others=fixed", "weights.epochs=4")
+_LEARNED = (*_SHORT, "weights.kind=learned", "weights.epochs=8")
+_PRINTED = {1: 63.55, 2: 69.68, 4: 75.07}
+
+
+def _cifar(width: int, kind: str, overrides: tuple[str, ...]) -> Trial:
+    printed = {"weights steps": _PRINTED[width]} if kind == "thresholded" else {}
+    title = f"CIFAR-10, cifar10_quick, {width}×, {kind}"
+    seeds = None if width == 1 else 1
+    return Trial(f"{kind}-{width}x", title, "cifar10", (*overrides, f"net.width={width}"), None, printed, seeds)
+
+
+WEIGHTS = Experiment(
+    name="weights",
+    title="Section 4.4: weights of ±1",
+    rows={
+        "phase2 steps": "real weights, steps",
+        "weights": "±1 weights, soft",
+        "weights steps": "±1 weights, steps",
+        "weights steps, recalibrated": "statistics estimated again",
+    },
+    trials=(
+        *(_cifar(width, "thresholded", _THRESHOLDED) for width in (1, 2, 4)),
+        *(_cifar(width, "learned", _LEARNED) for width in (1, 2)),
+        Trial("mnist-thresholded", "MNIST, LeNet, thresholded (not in the paper)", "mnist", _THRESHOLDED),
+        Trial("mnist-learned", "MNIST, LeNet, learned (not in the paper)", "mnist", _LEARNED),
+    ),
+    notes="Thresholded: after phase 2 every weight but the first layer's becomes its sign, times a scale per output "
+    "channel, and is fixed, the first layer's too; biases, slopes and shifts are trained on. Learned: those weights "
+    "are bounded, with slopes that grow, and the first layer's learn on. In the end all hidden activations are steps.",
+)
