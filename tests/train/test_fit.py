@@ -484,7 +484,7 @@ ALL = {
     "loss": {"label_smoothing": 0.1, "distillation": 0.5},
     "average": {"decay": 0.8, "start": 0.4},
     "phase1": {"epochs": 2, "growth_end": 5e-2, "front": 1.0, "hold": 1e-3, "entropy": 0.05},
-    "phase2": {"epochs": 2, "growth": 1e-2, "growth_end": 0.0, "hold": 1e-3},
+    "phase2": {"epochs": 2, "slope_end": 3.0, "front": 0.5, "grown": 0.75, "noise": 0.5, "hold": 1e-3},
     "classifier": {"epochs": 1},
 }
 
@@ -516,6 +516,9 @@ def levered(tiny: Tiny, short_hold: None, tmp_path_factory: pytest.TempPathFacto
         ({"net": {"dropout": 0.5}}, {"relu", "phase1", "model", "hardened"}),
         ({"phase2": {"growth_end": 1e-3}}, {"model", "hardened"}),
         ({"phase2": {"growth_end": 1e-3, "front": 2.0}}, {"model", "hardened"}),
+        ({"phase2": {"slope_end": 2.0}}, {"model", "hardened"}),
+        ({"phase2": {"noise": 0.5}}, {"model", "hardened"}),
+        ({"autocast": True}, {"relu", "phase1", "model", "hardened"}),
         ({"phase2": {"hold": 1e-6}}, {"model", "hardened"}),
         ({"phase2": {"entropy": 0.1}}, {"model", "hardened"}),
     ],

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from firebit.data import Augmentation, ImageSet, epoch_order, load, to_float
 from firebit.errors import DivergedError
 from firebit.nn.growth import entropy_penalty, grow, rectifiers
+from firebit.nn.noise import PreActivationNoise
 from firebit.train.average import Average
 from firebit.train.checkpoint import Progress
 from firebit.train.hold import Hold
@@ -278,3 +279,31 @@ def test_the_silent_reporter_says_nothing(capsys: pytest.CaptureFixture[str]) ->
     silent.epoch({})
     silent.note("x")
     assert capsys.readouterr() == ("", "")
+
+
+def test_noise_falls_in_a_straight_line_to_the_end_of_the_stage(
+    tiny: Tiny, train_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widths: list[float] = []
+
+    class Recording(PreActivationNoise):
+        def __init__(self, model: torch.nn.Module, width: float) -> None:
+            widths.append(width)
+            super().__init__(model, width)
+
+    monkeypatch.setattr("firebit.train.loop.PreActivationNoise", Recording)
+    loop = make_loop(tiny(), train_set, Stage("phase1", "rectifier", 2, 0.05, "linear", noise=1.2))
+    for _ in range(2):
+        loop.run_epoch(lambda _loss: None)
+    assert widths == pytest.approx([0.1 * at for at in range(12, 0, -1)])
+
+
+def test_autocast_computes_convolutions_in_bfloat16_and_the_loss_in_float32(tiny: Tiny, train_set: ImageSet) -> None:
+    loop = make_loop(tiny(autocast=True), train_set, PHASE1)
+    found: list[torch.dtype] = []
+    loop.model.get_submodule("conv1").register_forward_hook(lambda _m, _args, output: found.append(output.dtype))
+    losses: list[float] = []
+    loop.run_epoch(losses.append)
+    assert set(found) == {torch.bfloat16}
+    assert all(parameter.dtype == torch.float32 for parameter in loop.model.parameters())
+    assert all(loss == loss for loss in losses)

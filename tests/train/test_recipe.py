@@ -126,6 +126,22 @@ def test_every_lever_is_off_unless_it_is_set() -> None:
     assert (recipe.average.decay, recipe.net.dropout, recipe.optimizer.weight_decay_end) == (0, 0, None)
     for phase in (recipe.phase1, recipe.phase2):
         assert (phase.growth_end, phase.front, phase.hold) == (None, 0, 0)
+        assert (phase.slope_end, phase.noise) == (None, 0)
+    assert not recipe.autocast
+
+
+@pytest.mark.parametrize(
+    ("phase", "reason"),
+    [
+        ({"slope_end": 4.0, "growth_end": 1e-3}, "neither growth_end nor another law"),
+        ({"slope_end": 4.0, "law": "inverse"}, "neither growth_end nor another law"),
+        ({"slope_start": 2.0, "slope_end": 1.0}, "slopes do not fall from slope_start 2.0 to slope_end 1.0"),
+    ],
+)
+def test_a_course_of_slopes_that_contradicts_itself(phase: dict[str, Any], reason: str) -> None:
+    error = refusal({"phase2": phase})
+    assert "phase2" in error.problem
+    assert reason in error.problem
 
 
 def test_a_key_like_none_gets_the_list() -> None:
@@ -149,6 +165,11 @@ def test_a_key_like_none_gets_the_list() -> None:
         ({"phase2": {"growth_end": float("inf")}}, "phase2.growth_end"),
         ({"phase1": {"front": -0.1}}, "phase1.front"),
         ({"phase1": {"front": 1001}}, "phase1.front"),
+        ({"phase1": {"slope_start": 0}}, "phase1.slope_start"),
+        ({"phase1": {"slope_end": -1.0}}, "phase1.slope_end"),
+        ({"phase1": {"grown": 0.0}}, "phase1.grown"),
+        ({"phase1": {"grown": 1.1}}, "phase1.grown"),
+        ({"phase1": {"noise": -0.1}}, "phase1.noise"),
         ({"phase2": {"hold": -0.1}}, "phase2.hold"),
         ({"phase2": {"hold": "some"}}, "phase2.hold"),
         ({"loss": {"label_smoothing": -0.1}}, "loss.label_smoothing"),

@@ -170,6 +170,44 @@ def test_a_phase_without_steps_has_a_ramp() -> None:
     assert strengths(growing(0.0, 1.0, front=2.0), ["0", "1"], 0) == []
 
 
+def course(end: float, *, front: float = 0.0, grown: float = 1.0) -> Stage:
+    return Stage("phase1", "rectifier", 2, 0.1, "cosine", 5.0, slope_end=end, front=front, grown=grown)
+
+
+def slopes_after(stage: Stage, layers: list[str], steps: int, every: int) -> list[list[float]]:
+    """The slopes of three layers, from 1 on, after every so many of the stage's steps."""
+    model = three().double()
+    growth = make_growth(stage, model, layers, steps)
+    assert growth is not None
+    found = []
+    for step in range(steps):
+        growth.step()
+        if (step + 1) % every == 0:
+            found.append([model.get_submodule(name).slope.item() for name in layers])  # type: ignore[operator,union-attr]
+    return found
+
+
+def test_a_course_of_slopes_is_geometric_and_ends_where_it_should() -> None:
+    found = slopes_after(course(16.0), ["0", "1", "2"], 4000, 1000)
+    assert found == [pytest.approx([2.0**at] * 3, rel=2e-3) for at in (1, 2, 3, 4)]
+
+
+def test_nothing_grows_behind_a_course() -> None:
+    found = slopes_after(course(4.0, grown=0.5), ["0"], 4000, 1000)
+    assert [slope for (slope,) in found] == pytest.approx([2, 4, 4, 4], rel=2e-3)
+    assert found[-1] == found[-2]
+
+
+def test_layers_of_a_course_set_out_one_after_the_other() -> None:
+    found = slopes_after(course(4.0, front=1.0), ["0", "1", "2"], 4000, 1000)
+    expected = [[2, 1, 1], [4, 2, 1], [4, 4, 2], [4, 4, 4]]
+    assert found == [pytest.approx(slopes, rel=2e-3) for slopes in expected]
+
+
+def test_a_course_that_ends_where_it_begins_is_no_growth() -> None:
+    assert slopes_after(course(1.0), ["0"], 4, 4) == [[1.0]]
+
+
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 @pytest.mark.parametrize(
     ("end", "decays"), [(None, [0.5] * 4), (0.1, [0.5, 0.4, 0.3, 0.2]), (0.9, [0.5, 0.6, 0.7, 0.8])]

@@ -5,6 +5,7 @@ from firebit.nn.centre import CentredConv2d, CentredLinear
 from firebit.nn.growth import EntropyPenalty, SlopeGrowth, entropy_penalty, param_groups
 from firebit.nn.harden import harden
 from firebit.nn.measure import clipped_units
+from firebit.nn.noise import PreActivationNoise
 from firebit.nn.rectifier import BoundedRectifier, Step, bounded_rectify
 from firebit.nn.rectify import rectify
 from firebit.nn.scale import Scale
@@ -22,6 +23,7 @@ __all__ = [
     "CentredLinear",
     "EntropyPenalty",
     "LayerCensus",
+    "PreActivationNoise",
     "Scale",
     "SlopeGrowth",
     "Step",

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from firebit.data import Augmentation, ImageSet, epoch_order
 from firebit.errors import DivergedError
 from firebit.nn.growth import EntropyPenalty, SlopeGrowth, rectifiers
+from firebit.nn.noise import PreActivationNoise
 from firebit.nn.weights import WeightGrowth
 from firebit.train.average import Average
 from firebit.train.checkpoint import Progress
@@ -168,8 +169,10 @@ class Loop:
             indices,
         )
         labels = torch.from_numpy(self.data.labels[indices])
-        logits, penalty = self._answer(images)
-        loss = training_loss(logits, labels, self.recipe.loss, self._taught(images)) + penalty
+        with self._precision():
+            logits, penalty = self._answer(images, self.stage.noise * (1 - done / max(1, self.steps)))
+            taught = self._taught(images)
+        loss = training_loss(logits.float(), labels, self.recipe.loss, taught) + penalty
         value = loss.item()
         if not math.isfinite(value):
             raise self.diverged(f"The loss is {value}", f"epoch {progress.epoch + 1}, batch {progress.batch + 1}")
@@ -185,16 +188,20 @@ class Loop:
         progress.loss_sum += value
         return value
 
-    def _answer(self, images: Tensor) -> tuple[Tensor, Tensor | float]:
-        """The logits of a batch, and the entropy penalty of its activations."""
-        if not (self.stage.entropy and rectifiers(self.model)):
-            return self.model(images), 0.0
-        with EntropyPenalty(self.model, self.stage.entropy) as penalty:
-            return self.model(images), penalty.total()
+    def _precision(self) -> torch.autocast:
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.autocast)
+
+    def _answer(self, images: Tensor, noise: float) -> tuple[Tensor, Tensor | float]:
+        """The logits of a batch, with noise of that width on pre-activations, and the entropy penalty."""
+        with PreActivationNoise(self.model, noise):
+            if not (self.stage.entropy and rectifiers(self.model)):
+                return self.model(images), 0.0
+            with EntropyPenalty(self.model, self.stage.entropy) as penalty:
+                return self.model(images), penalty.total()
 
     @torch.no_grad()
     def _taught(self, images: Tensor) -> Tensor | None:
-        return None if self.teacher is None else self.teacher(images)
+        return None if self.teacher is None else self.teacher(images).float()
 
     def _grow(self) -> None:
         for growth in (self.growth, self.weight_growth):

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from firebit.errors import UsageError
 
@@ -64,7 +64,21 @@ class Phase(_Table):
     front: FiniteFloat = Field(0.0, ge=0, le=1000, description="how far layers near the input are ahead on that way")
     hold: FiniteFloat = Field(0.0, ge=0, description="relative rise of the loss at which growth waits; 0: never")
     law: Literal["log", "inverse", "inverse_square"] = "log"
+    slope_start: FiniteFloat = Field(1.0, gt=0, description="where the course of slopes begins")
+    slope_end: FiniteFloat | None = Field(None, gt=0, description="where it ends; None: growth as above, no course")
+    grown: FiniteFloat = Field(1.0, gt=0, le=1, description="share of the steps by which the course is at its end")
+    noise: FiniteFloat = Field(0.0, ge=0, description="width of noise on pre-activations, falling to 0 over the phase")
     entropy: FiniteFloat = Field(0.0, ge=0, description="weight of the entropy of activations in the loss; 0: none")
+
+    @model_validator(mode="after")
+    def _one_way_to_grow(self) -> "Phase":
+        if self.slope_end is None:
+            return self
+        if self.growth_end is not None or self.law != "log":
+            raise ValueError("slope_end goes with neither growth_end nor another law than log")
+        if self.slope_end < self.slope_start:
+            raise ValueError(f"slopes do not fall from slope_start {self.slope_start} to slope_end {self.slope_end}")
+        return self
 
 
 class Classifier(_Table):
@@ -137,6 +151,7 @@ class Recipe(_Table):
     size: int | None = Field(None, ge=8, description="side pictures of a folder are resized to; None: the network's")
     recalibrate: bool = True
     channels_last: bool = Field(True, description="memory format of the pictures; the same functions, faster on CPUs")
+    autocast: bool = Field(False, description="convolutions and linear layers in bfloat16 while training")
     checkpoint_steps: int = Field(200, ge=1)
     optimizer: Optimizer = Optimizer()
     loss: Loss = Loss()

@@ -16,6 +16,9 @@ from firebit.nn.rectifier import Step
 from firebit.train.initialise import initialise
 from firebit.train.recipe import Optimizer, Recipe
 
+# Of a course, between which growth is linear: it stays within 0.1 % of the slopes asked for.
+_POINTS = 64
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -33,6 +36,10 @@ class Stage:
         front: how far the layers near the input are ahead of the others on the way to `growth_end`, ≥ 0.
         hold: relative rise of the loss at which growth waits, 0 for never.
         entropy: weight of the mean entropy of every rectifier's activations in the loss.
+        slope_start: where the course of slopes begins.
+        slope_end: where it ends; None: growth follows `growth` and `growth_end`, no course.
+        grown: share of the steps by which the last layer's course is at its end, after which nothing grows.
+        noise: width of the noise on pre-activations at the start; it falls to 0 over the stage.
     """
 
     name: str
@@ -46,6 +53,10 @@ class Stage:
     front: float = 0.0
     hold: float = 0.0
     entropy: float = 0.0
+    slope_start: float = 1.0
+    slope_end: float | None = None
+    grown: float = 1.0
+    noise: float = 0.0
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate at `step` of `steps`."""
@@ -63,9 +74,33 @@ class Stage:
             steps: steps of the stage.
         """
         assert self.growth_end is not None
+        first, last = self._way(depth, steps)
+        return [(first, self.growth), (last, self.growth_end)]
+
+    def course(self, depth: float, steps: int) -> list[tuple[float, float]]:
+        """Growth as points (step, λ) that takes a slope from `slope_start` to `slope_end` in a geometric course.
+
+        By λ = k·dk/dt, the flow of −log|k|, a slope k₀·(k₁/k₀)^u needs λ = k²·log(k₁/k₀) per length of the course.
+        Before it and behind it nothing grows. `front` delays layers as in :meth:`ramp`.
+
+        Args:
+            depth: 0 for the layer nearest to the input … 1 for the last.
+            steps: steps of the stage.
+        """
+        assert self.slope_end is not None
+        first, last = self._way(depth, steps * self.grown)
+        fold = math.log(self.slope_end / self.slope_start)
+        shares = [at / _POINTS for at in range(_POINTS + 1)]
+        size = [(self.slope_start * math.exp(fold * share)) ** 2 * fold / (last - first) for share in shares]
+        between = [(first + share * (last - first), value) for share, value in zip(shares, size, strict=True)]
+        edge = 1e-3
+        return [(first - edge, 0.0), *between, (last + edge, 0.0)]
+
+    def _way(self, depth: float, steps: float) -> tuple[float, float]:
+        """The steps at which a layer of that depth sets out and arrives."""
         scale = max(1, steps) / (1 + self.front)
         lag = self.front * depth
-        return [(lag * scale, self.growth), ((1 + lag) * scale, self.growth_end)]
+        return lag * scale, (1 + lag) * scale
 
 
 def stages(recipe: Recipe) -> tuple[Stage, ...]:
@@ -142,11 +177,12 @@ def make_growth(stage: Stage, model: nn.Module, layers: Sequence[str], steps: in
     """
     if stage.network != "rectifier" or not rectifiers(model):
         return None
-    if stage.growth_end is None:
+    if stage.growth_end is None and stage.slope_end is None:
         return SlopeGrowth(model, dict.fromkeys(layers, stage.growth), law=stage.law)
     depths = {name: at / max(1, len(layers) - 1) for at, name in enumerate(layers)}
+    points = stage.ramp if stage.slope_end is None else stage.course
     # Factors on a strength of 1 are the strengths themselves.
-    schedule = {name: stage.ramp(depth, steps) for name, depth in depths.items()}
+    schedule = {name: points(depth, steps) for name, depth in depths.items()}
     return SlopeGrowth(model, dict.fromkeys(layers, 1.0), law=stage.law, schedule=schedule)
 
 
