@@ -13,6 +13,7 @@ MODULES = (
     "firebit.nn.snap",
     "firebit.nn.straight",
     "firebit.nn.weights",
+    "firebit.pretrained.shelf",
     "firebit.train.average",
     "firebit.train.hold",
     "firebit.zoo.registry",

@@ -19,7 +19,7 @@ from firebit.errors import (
 
 if TYPE_CHECKING:
     __version__: str
-    from firebit import compiler, data, engine, nn, paper, train, zoo
+    from firebit import compiler, data, engine, nn, paper, pretrained, train, zoo
     from firebit.compiler.compile import compile
     from firebit.engine.network import load
 
@@ -38,11 +38,12 @@ __all__ = [
     "load",
     "nn",
     "paper",
+    "pretrained",
     "train",
     "zoo",
 ]
 
-_ROOMS = frozenset({"compiler", "data", "engine", "nn", "paper", "train", "zoo"})
+_ROOMS = frozenset({"compiler", "data", "engine", "nn", "paper", "pretrained", "train", "zoo"})
 _FUNCTIONS = {"compile": "compiler", "load": "engine.network"}
 
 

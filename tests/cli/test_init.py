@@ -14,7 +14,7 @@ import firebit
 from firebit import cli, errors
 from firebit.cli import doctor
 
-COMMANDS = ("train", "eval", "compile", "predict", "inspect", "summary", "reproduce", "data", "doctor")
+COMMANDS = ("train", "eval", "compile", "predict", "inspect", "models", "summary", "reproduce", "data", "doctor")
 
 
 def leave(*arguments: str) -> Any:

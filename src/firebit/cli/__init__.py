@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import firebit
-from firebit.cli import compile, data, doctor, evaluate, inspect, predict, reproduce, summary, train
+from firebit.cli import compile, data, doctor, evaluate, inspect, models, predict, reproduce, summary, train
 from firebit.cli.error import print_error
 from firebit.errors import FirebitError
 from firebit.extras import missing
@@ -48,6 +48,7 @@ app.command("predict")(predict.command)
 app.command("summary")(summary.command)
 app.command("reproduce")(reproduce.command)
 app.command("inspect")(inspect.command)
+app.command("models")(models.command)
 app.add_typer(data.app, name="data")
 app.command("doctor")(doctor.command)
 

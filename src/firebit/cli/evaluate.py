@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from firebit.cli.model import COMPILED, check_no_choice, check_there, compiled_file, load_classifier
+from firebit.cli.model import COMPILED, check_no_choice, check_there, compiled_file, load_classifier, named
 from firebit.errors import ModelFileError, UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Subject:
 
 
 def command(
-    target: Annotated[Path, typer.Argument(help="A run directory, a model file inside one, or a .firebit file.")],
+    target: Annotated[Path, typer.Argument(help="A run, a model or .firebit file, or a pretrained network's name.")],
     data: Annotated[str | None, typer.Argument(help="A data set or folder. Default: the run's own.")] = None,
     split: Annotated[str, typer.Option(help="train or test.")] = "test",
     network: Annotated[
@@ -65,6 +65,11 @@ def command(
 
 def _find(target: Path, network: str | None, data: str | None) -> tuple[Path, str]:
     """The model file that TARGET means, and the data set to measure it on."""
+    if (file := named(target)) != target:
+        from firebit.pretrained import entry
+
+        check_no_choice(target, network)
+        return file, data or entry(str(target)).facts["data"]
     check_there(target)
     if not target.is_dir():
         check_no_choice(target, network)

@@ -20,7 +20,7 @@ _MOST_CLASSES_SHOWN = 20
 
 
 def command(
-    file: Annotated[Path, typer.Argument(help="A compiled network (.firebit), or a run directory that has one.")],
+    file: Annotated[Path, typer.Argument(help="A .firebit file, a run that has one, or a pretrained network's name.")],
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what is in FILE: its version, the network's fingerprint, and every layer. Nothing of it is run."""

@@ -12,6 +12,17 @@ COMPILED = "compiled"
 """The value of --network that means the compiled network of a run."""
 
 
+def named(model: Path) -> Path:
+    """MODEL itself, or the file of the pretrained network of that name where nothing is at that path.
+
+    Raises:
+        ModelFileError: it reads like a name, and there is no network of that name.
+    """
+    from firebit.pretrained import find
+
+    return find(model)
+
+
 def check_there(model: Path) -> None:
     """Refuse a model that does not exist.
 
@@ -37,11 +48,12 @@ def check_no_choice(model: Path, network: str | None) -> None:
 
 
 def compiled_file(model: Path) -> Path:
-    """The file of a compiled network: MODEL itself, or model.firebit of a run directory.
+    """The file of a compiled network: MODEL itself, model.firebit of a run directory, or a pretrained network's.
 
     Raises:
         ModelFileError: it does not exist.
     """
+    model = named(model)
     check_there(model)
     if not model.is_dir():
         return model

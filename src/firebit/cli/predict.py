@@ -64,7 +64,7 @@ class Answer:
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="A compiled network (.firebit), or a run directory that has one.")],
+    model: Annotated[Path, typer.Argument(help="A .firebit file, a run that has one, or a pretrained network's name.")],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="PNG or JPEG files, and folders of them.")],
     top: Annotated[int, typer.Option(min=1, metavar="N", help="Show the N most probable classes.")] = 1,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

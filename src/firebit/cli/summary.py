@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from firebit.cli.model import COMPILED, check_no_choice, check_there, compiled_file
+from firebit.cli.model import COMPILED, check_no_choice, check_there, compiled_file, named
 from firebit.errors import ModelFileError, UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def command(
     target: Annotated[
         str,
-        typer.Argument(help="A network of the zoo (lenet, vgg_small, …), a run directory, a model or .firebit file."),
+        typer.Argument(help="A network of the zoo (lenet, …), a run, a model or .firebit file, or a pretrained one."),
     ],
     network: Annotated[
         str | None,
@@ -71,7 +71,11 @@ def _costs(target: str, network: str | None, options: dict[str, Any]) -> "Cost |
 def _plan_file(target: Path, network: str | None) -> Path | None:
     """The file of the compiled network that TARGET names; None where it names another network."""
     from firebit.engine.record import is_plan
+    from firebit.pretrained import names as pretrained
 
+    if str(target) in pretrained() and not target.exists():
+        check_no_choice(target, network)
+        return named(target)
     if target.is_dir():
         return compiled_file(target) if network == COMPILED else None
     if target.suffix == ".firebit":
@@ -94,6 +98,7 @@ def _plan_file(target: Path, network: str | None) -> Path | None:
 def _network(target: str, network: str | None, options: dict[str, Any]) -> "tuple[nn.Module, Tensor]":
     """The network that TARGET names, and an example for it."""
     from firebit import zoo
+    from firebit.pretrained import names
 
     if target in zoo.names():
         if network is not None:
@@ -103,7 +108,7 @@ def _network(target: str, network: str | None, options: dict[str, Any]) -> "tupl
     if not path.exists():
         raise UsageError(
             f"{target!r} is neither a network of the zoo nor a run directory.",
-            f"Give runs/NAME, or one of: {', '.join(zoo.names())}.",
+            f"Give runs/NAME, or one of: {', '.join((*zoo.names(), *names()))}.",
         )
     _refuse(options, target)
     return _trained(path, network)

@@ -15,6 +15,7 @@ from firebit.engine.pixels import Pixels, pictures
 from firebit.engine.plan import Plan
 from firebit.engine.reference import State
 from firebit.errors import UsageError
+from firebit.pretrained import find
 
 if TYPE_CHECKING:
     from firebit.engine.pixels import Images
@@ -29,17 +30,19 @@ def load(path: str | Path) -> "Network":
     """Load a compiled network. Needs no torch.
 
     Args:
-        path: a `.firebit` file.
+        path: a `.firebit` file, or the name of a network that comes with the package
+            (:func:`firebit.pretrained.names`). Where something of that path exists, it is what is meant.
 
     Raises:
-        ModelFileError: the file is missing, damaged, no compiled network, of a newer schema, or not valid.
+        ModelFileError: the file is missing, damaged, no compiled network, of a newer schema, or not valid; or there is
+            no network of that name.
 
     Example:
         >>> network = fb.load("model.firebit")
         >>> network.predict("digit.png")
         array([7])
     """
-    return Network(record.load(path))
+    return Network(record.load(find(path)))
 
 
 class Network:

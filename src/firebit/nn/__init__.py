@@ -2,7 +2,7 @@
 
 from firebit.nn.census import Census, LayerCensus, census, counting
 from firebit.nn.centre import CentredConv2d, CentredLinear
-from firebit.nn.growth import EntropyPenalty, SlopeGrowth, entropy_penalty, param_groups
+from firebit.nn.growth import EntropyPenalty, Growth, SlopeGrowth, entropy_penalty, param_groups
 from firebit.nn.harden import harden
 from firebit.nn.measure import clipped_units
 from firebit.nn.noise import PreActivationNoise
@@ -22,6 +22,7 @@ __all__ = [
     "CentredConv2d",
     "CentredLinear",
     "EntropyPenalty",
+    "Growth",
     "LayerCensus",
     "PreActivationNoise",
     "Scale",

@@ -1,6 +1,5 @@
 """The model card of a run: what was trained, how, on what, and how well."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from firebit.train.recipe import Recipe
@@ -22,17 +21,14 @@ _NAMES = {
 
 def model_card(recipe: Recipe, results: dict[str, Any], folder: "RunFolder") -> str:
     """The run's README.md as Markdown."""
-    environment = json.loads((folder.path / "environment.json").read_text("utf-8"))
     return "\n".join(
         [
             f"# {recipe.net.name} on {results['data']}",
             "",
             f"Binary layers: {_layers(recipe)}. Seed {recipe.seed}, one run, {_state(recipe)}.",
-            *_straight(recipe),
-            *_weights(recipe),
-            *_teacher(recipe),
+            *method(recipe),
             "",
-            *_table(results),
+            *result_table(results),
             "",
             *_difference(results),
             f"Measured on the {results['measured_on']} set ({results['rows'][0]['metrics']['count']:,} pictures). "
@@ -51,9 +47,7 @@ def model_card(recipe: Recipe, results: dict[str, Any], folder: "RunFolder") -> 
             "",
             "## Made with",
             "",
-            f"Firebit {environment['firebit']}, torch {environment['torch']}, Python {environment['python']}, "
-            f"{environment['processor']}, {environment['threads']} threads.",
-            f"Training pictures: SHA-256 `{environment['data']}`.",
+            *made_with(folder),
             "",
             "## Limits",
             "",
@@ -67,6 +61,21 @@ def model_card(recipe: Recipe, results: dict[str, Any], folder: "RunFolder") -> 
             "",
         ]
     )
+
+
+def method(recipe: Recipe) -> list[str]:
+    """What is special about how the network was trained, a line each."""
+    return [*_straight(recipe), *_weights(recipe), *_teacher(recipe)]
+
+
+def made_with(folder: "RunFolder") -> list[str]:
+    """Versions, processor and data of a run, as lines."""
+    environment = folder.environment()
+    return [
+        f"Firebit {environment['firebit']}, torch {environment['torch']}, Python {environment['python']}, "
+        f"{environment['processor']}, {environment['threads']} threads.",
+        f"Training pictures: SHA-256 `{environment['data']}`.",
+    ]
 
 
 def _layers(recipe: Recipe) -> str:
@@ -121,7 +130,8 @@ def _difference(results: dict[str, Any]) -> list[str]:
     return [f"{line[0].upper()}{line[1:].rstrip('.')}.", ""] if line else []
 
 
-def _table(results: dict[str, Any]) -> list[str]:
+def result_table(results: dict[str, Any]) -> list[str]:
+    """A row per network of a run, as Markdown lines."""
     lines = ["| network | top-1 % | top-5 % | loss | binary % |", "|---|---|---|---|---|"]
     for row in results["rows"]:
         metrics, census = row["metrics"], row["census"]
