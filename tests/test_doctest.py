@@ -6,6 +6,7 @@ from importlib import import_module
 import pytest
 
 MODULES = (
+    "firebit.nn.balance",
     "firebit.nn.growth",
     "firebit.nn.harden",
     "firebit.nn.rectifier",

@@ -81,6 +81,38 @@ def test_a_channel_has_its_own_grid_and_logits_share_one() -> None:
     assert on_grid(weights, shared=True).tolist() == [[64.0, 85 / 256], [1.0, 85 / 256], [0.0, 0.0]]
 
 
+def test_a_grid_that_others_share_reaches_their_sizes_too() -> None:
+    weights = torch.tensor([[1 / 3], [1.0]])
+    # 64 asks for steps of 2⁻⁸, ¼ for none that is wider.
+    others = torch.tensor([64.0, 0.25], dtype=torch.float64)
+    assert on_grid(weights, shared=False, others=others).tolist() == [[85 / 256], [1.0]]
+    assert on_grid(weights, shared=True, others=others).tolist() == [[85 / 256], [1.0]]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_layers_that_are_added_up_share_a_grid_and_compile_without_loss(nested: bool) -> None:
+    class Beside(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.act1, self.act2 = BoundedRectifier(2), BoundedRectifier(2)
+            self.first, self.head = nn.Conv2d(1, 2, 1), nn.Linear(2 * 16, 3)
+            self.a, self.b, self.c = nn.Conv2d(2, 2, 3, padding=1), nn.Conv2d(2, 2, 1), nn.Conv2d(2, 2, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.act1(self.first(x))
+            y = self.a(x) - (self.b(x) + self.c(x)) if nested else self.a(x) + self.c(x)
+            y: Tensor = self.head(self.act2(y + x).flatten(1))
+            return y
+
+    torch.manual_seed(7)
+    net, blank = Beside(), torch.zeros(1, 1, 4, 4)
+    net.c.weight.data *= 100
+    snapped = snap(net, blank)
+    assert step_sizes(snapped.a) != step_sizes(snap(nn.Sequential(net.a), torch.zeros(1, 2, 4, 4))[0])
+    _, report = compile_with_report(harden(snapped, blank), blank)
+    assert [change.largest for change in report.changes] == [0, 0, 0]
+
+
 def test_the_sum_of_a_channel_is_kept_low_by_wider_steps() -> None:
     weights = torch.tensor([[1.0] * 4 + [1 / 3] * 4, [1.0] + [0.0] * 7])
     # 2¹⁴ steps per 1 add up to 87,380, 2¹³ to 43,692 (1/3 is 2730⅔), 2¹² to 21,844 (1365⅓).

@@ -12,7 +12,9 @@ from firebit.nn.centre import CentredConv2d, CentredLinear
 from firebit.nn.rectifier import BoundedRectifier
 from firebit.nn.straight import StraightThroughStep
 from firebit.zoo.block import (
+    ImageNetOptions,
     NetOptions,
+    NormedImageNetOptions,
     NormedOptions,
     activation,
     batch_norm,
@@ -117,7 +119,8 @@ def test_dropout() -> None:
 def test_a_hidden_layer_in_both_orders() -> None:
     def names(order: str, pool: bool) -> list[str]:
         options = NetOptions(order=order, batch_norm=True)
-        return [name for name, layer in hidden(4, nn.Conv2d(1, 2, 3), 2, options, pool=pool) if layer is not None]
+        window = nn.MaxPool2d(2, 2) if pool else None
+        return [name for name, layer in hidden(4, nn.Conv2d(1, 2, 3), 2, options, pool=window) if layer is not None]
 
     assert names("pool-first", True) == ["conv4", "pool4", "norm4", "act4"]
     assert names("act-first", True) == ["conv4", "norm4", "act4", "pool4"]
@@ -128,6 +131,24 @@ def test_normed_options_are_the_same_with_batch_norm() -> None:
     assert NormedOptions().batch_norm and not NormedOptions(batch_norm=False).batch_norm
     assert NormedOptions(batch_norm=False) != NetOptions()
     assert {**vars(NormedOptions()), "batch_norm": False} == vars(NetOptions())
+
+
+def test_options_for_imagenet_have_its_classes() -> None:
+    assert (ImageNetOptions().classes, ImageNetOptions().batch_norm) == (1000, False)
+    assert (NormedImageNetOptions().classes, NormedImageNetOptions().batch_norm) == (1000, True)
+    assert ImageNetOptions(classes=3).classes == 3
+
+
+@pytest.mark.parametrize(("width", "groups", "units"), [(0.5, 1, 32), (0.5, 2, 32), (0.05, 1, 3), (0.05, 2, 4)])
+def test_grouped_layers_have_as_many_channels_in_every_group(width: float, groups: int, units: int) -> None:
+    assert NetOptions(width=width).scaled(64, groups) == units
+    assert NetOptions(width=1e-6).scaled(64, groups) == groups
+
+
+def test_strides_and_groups_of_convolutions() -> None:
+    layer = conv(4, 6, 3, 1, NetOptions(centred=True), first=False, stride=2, groups=2)
+    assert type(layer) is CentredConv2d
+    assert (layer.stride, layer.padding, layer.groups, layer.weight.shape) == ((2, 2), (1, 1), 2, (6, 2, 3, 3))
 
 
 def test_a_plain_chain_counted_by_hand() -> None:

@@ -11,7 +11,7 @@ from firebit.zoo.registry import entry
 
 
 def test_the_zoo_names_its_networks() -> None:
-    assert {"lenet", "cifar10_quick", "vgg_small", "plain8"} <= set(zoo.names())
+    assert {"lenet", "cifar10_quick", "vgg_small", "plain8", "alexnet", "resnet18"} <= set(zoo.names())
     assert list(zoo.names()) == sorted(zoo.names())
 
 
@@ -27,6 +27,14 @@ def test_examples_have_the_shape_a_network_expects(name: str, shape: tuple[int, 
     assert example.shape == shape
     assert example.dtype == torch.float32
     assert zoo.build(name, width=0.1)(example).shape == (1, 10)
+
+
+@pytest.mark.parametrize(("name", "side"), [("alexnet", 227), ("resnet18", 224)])
+def test_networks_for_imagenet_have_its_pictures_and_classes(name: str, side: int) -> None:
+    example = zoo.example(name)
+    assert example.shape == (1, 3, side, side)
+    assert zoo.build(name, width=0.01).eval()(example).shape == (1, 1000)
+    assert zoo.build(name, width=0.01, classes=3).eval()(example).shape == (1, 3)
 
 
 def test_examples_of_other_channels_and_batches() -> None:

@@ -1,5 +1,6 @@
 """Building blocks for anyone's own training loop (needs torch)."""
 
+from firebit.nn.balance import balance
 from firebit.nn.census import Census, LayerCensus, census, counting
 from firebit.nn.centre import CentredConv2d, CentredLinear
 from firebit.nn.growth import EntropyPenalty, Growth, SlopeGrowth, entropy_penalty, param_groups
@@ -32,6 +33,7 @@ __all__ = [
     "Summary",
     "WeightGrowth",
     "absorb_slopes",
+    "balance",
     "binarize",
     "bound_weights",
     "bounded_rectify",

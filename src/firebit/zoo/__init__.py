@@ -6,6 +6,18 @@ from firebit.zoo.cifar10_quick import cifar10_quick
 from firebit.zoo.lenet import lenet
 from firebit.zoo.plain8 import plain8
 from firebit.zoo.registry import build, example, names
+from firebit.zoo.resnet18 import resnet18
 from firebit.zoo.vgg_small import vgg_small
 
-__all__ = ["NetOptions", "alexnet", "build", "cifar10_quick", "example", "lenet", "names", "plain8", "vgg_small"]
+__all__ = [
+    "NetOptions",
+    "alexnet",
+    "build",
+    "cifar10_quick",
+    "example",
+    "lenet",
+    "names",
+    "plain8",
+    "resnet18",
+    "vgg_small",
+]

@@ -70,9 +70,9 @@ class NetOptions:
         """The options of every hidden layer but the last."""
         return replace(self, activation="relu") if self.rectified == "last" else self
 
-    def scaled(self, units: int) -> int:
-        """`units` times the width, rounded, at least 1."""
-        return max(1, round(units * self.width))
+    def scaled(self, units: int, groups: int = 1) -> int:
+        """`units` times the width, rounded to a multiple of `groups`, at least one of each group."""
+        return groups * max(1, round(units * self.width / groups))
 
 
 @dataclass(frozen=True)
@@ -82,18 +82,41 @@ class NormedOptions(NetOptions):
     batch_norm: bool = True
 
 
+@dataclass(frozen=True)
+class ImageNetOptions(NetOptions):
+    """The same options, with ImageNet's 1000 classes."""
+
+    classes: int = 1000
+
+
+@dataclass(frozen=True)
+class NormedImageNetOptions(NormedOptions):
+    """The same options, with ImageNet's 1000 classes, and batch norm unless it is turned off."""
+
+    classes: int = 1000
+
+
 def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise UsageError(f"{name}={value!r} is not known.", f"Choose one of: {', '.join(allowed)}.")
 
 
 def conv(
-    inputs: int, outputs: int, kernel: int, padding: int, options: NetOptions, *, first: bool, bias: bool = True
+    inputs: int,
+    outputs: int,
+    kernel: int,
+    padding: int,
+    options: NetOptions,
+    *,
+    first: bool,
+    bias: bool = True,
+    stride: int = 1,
+    groups: int = 1,
 ) -> nn.Conv2d:
     """A convolution; centred where it reads codes, of layers with these options, and they say so."""
     centred = options.centred and options.activation != "relu" and not first
     kind = CentredConv2d if centred else nn.Conv2d
-    return kind(inputs, outputs, kernel, padding=padding, bias=bias)
+    return kind(inputs, outputs, kernel, stride, padding, groups=groups, bias=bias)
 
 
 def linear(inputs: int, outputs: int, options: NetOptions) -> nn.Linear:
@@ -124,13 +147,13 @@ def batch_norm(units: int, options: NetOptions, *, spatial: bool) -> nn.Module |
 
 
 def hidden(
-    index: int, weights: nn.Conv2d, units: int, options: NetOptions, *, pool: bool = True, window: int = 2
+    index: int, weights: nn.Conv2d, units: int, options: NetOptions, *, pool: nn.MaxPool2d | None
 ) -> list[tuple[str, nn.Module | None]]:
-    """A convolution, max pooling by 2 if wanted, batch norm and activation, in the order of the options.
+    """A convolution, a max pooling or none, batch norm and activation, in the order of the options.
 
-    Pooling is of windows of `window` × `window`. Named `conv`, `pool`, `norm` and `act` with the index behind.
+    Named `conv`, `pool`, `norm` and `act` with the index behind.
     """
-    pooled = (f"pool{index}", nn.MaxPool2d(window, 2) if pool else None)
+    pooled = (f"pool{index}", pool)
     norm = (f"norm{index}", batch_norm(units, options, spatial=True))
     act = (f"act{index}", activation(units, options))
     rest = [pooled, norm, act] if options.order == "pool-first" else [norm, act, pooled]
@@ -153,7 +176,7 @@ def plain(wanted: Sequence[int], pooled: Container[int], options: NetOptions) ->
     for index, (before, after) in enumerate(pairwise([options.channels, *units]), 1):
         weights = conv(before, after, 3, 1, inner, first=index == 1, bias=not options.batch_norm)
         own = options if index == len(units) else inner
-        layers += hidden(index, weights, after, own, pool=index in pooled)
+        layers += hidden(index, weights, after, own, pool=nn.MaxPool2d(2, 2) if index in pooled else None)
         side = side // 2 if index in pooled else side
     last = len(units) + 1
     return stack(

@@ -17,8 +17,8 @@ def lenet(options: NetOptions) -> nn.Sequential:
     inner = options.inner()
     one, two, three = options.scaled(20), options.scaled(50), options.scaled(500)
     return stack(
-        *hidden(1, conv(options.channels, one, 5, 0, inner, first=True), one, inner),
-        *hidden(2, conv(one, two, 5, 0, inner, first=False), two, inner),
+        *hidden(1, conv(options.channels, one, 5, 0, inner, first=True), one, inner, pool=nn.MaxPool2d(2, 2)),
+        *hidden(2, conv(one, two, 5, 0, inner, first=False), two, inner, pool=nn.MaxPool2d(2, 2)),
         ("flatten", nn.Flatten()),
         ("drop3", dropout(options)),
         ("fc3", linear(two * 4 * 4, three, inner)),
