@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from firebit.data import ImageSet, load
+from firebit.machine import processor
 from firebit.nn import clipped_units, rectify
 from firebit.train import RunFolder, load_model_file
-from firebit.train.run import processor
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 BATCH = 500

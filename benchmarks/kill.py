@@ -28,9 +28,9 @@ import torch
 
 from firebit.errors import ModelFileError
 from firebit.files import load_tensors
+from firebit.machine import processor
 from firebit.train import RunFolder
 from firebit.train.checkpoint import newest_checkpoint
-from firebit.train.run import processor
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 SETTINGS = (

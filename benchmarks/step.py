@@ -22,8 +22,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from firebit import zoo
+from firebit.machine import processor
 from firebit.nn import SlopeGrowth, param_groups
-from firebit.train.run import processor
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 BATCH = 100

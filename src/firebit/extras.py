@@ -9,6 +9,11 @@ OPTIONAL = {
     "torch": ("train", "torch"),
     "pydantic": ("train", "pydantic"),
     "pooch": ("train", "pooch"),
+    "onnxruntime": ("peers", "onnxruntime"),
+    "onnx": ("peers", "onnx"),
+    "onnxscript": ("peers", "onnxscript"),
+    "openvino": ("peers", "openvino"),
+    "nncf": ("peers", "nncf"),
 }
 
 

@@ -16,7 +16,7 @@ from firebit.files import load_tensors, save_tensors
 from firebit.nn.harden import harden
 from firebit.nn.rectifier import Step
 from firebit.train import Recipe, RunFolder, load_model, load_model_file
-from firebit.train.run import latest_folder, new_folder, processor, save_model
+from firebit.train.run import latest_folder, new_folder, save_model
 from firebit.train.stage import build_network, example_of
 
 Tiny = Callable[..., Recipe]
@@ -114,10 +114,6 @@ def test_model_names(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no network '\.\./x'") as caught:
         RunFolder(tmp_path).model_file("../x")
     assert "hardened" in caught.value.remedy
-
-
-def test_the_processor_has_a_name() -> None:
-    assert processor()
 
 
 # models

@@ -13,6 +13,7 @@ import typer
 import firebit
 from firebit import extras
 from firebit.errors import FirebitError
+from firebit.machine import usable_cores
 
 _REQUIRED = ("numpy", "safetensors", "pillow", "typer", "rich")
 
@@ -70,7 +71,7 @@ def examine() -> Report:
         python=f"{platform.python_version()} ({sys.executable})",
         platform=platform.platform(),
         native=_native(),
-        threads=Threads(os.cpu_count() or 1, _usable_cores(), os.environ.get("OMP_NUM_THREADS")),
+        threads=Threads(os.cpu_count() or 1, usable_cores(), os.environ.get("OMP_NUM_THREADS")),
         libraries=required | optional,
         data=_data(),
     )
@@ -115,12 +116,6 @@ def _data() -> Data:
 
     folders = {name: folder_of(name) for name in names()}
     return Data(str(data_root()), {name: folder is None or folder.is_dir() for name, folder in folders.items()})
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _rows(report: Report) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from firebit.cli.model import COMPILED, check_no_choice, check_there, compiled_file, load_classifier, named
+from firebit.cli.pictures import load_fitting, own_data
 from firebit.errors import ModelFileError, UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def command(
 
     path, source = _find(target, network, data)
     subject = _compiled(path) if is_plan(path) else _trained(path)
-    pictures = _load(source, split, subject)
+    pictures = load_fitting(source, split, subject.shape, subject.classes)
     metrics, census = subject.measure(pictures)
     if json_:
         values = {"network": subject.network, "data": pictures.name, "metrics": metrics.to_dict()}
@@ -77,7 +78,7 @@ def _find(target: Path, network: str | None, data: str | None) -> tuple[Path, st
             raise UsageError(f"{target} does not say which data set to use.", "Name one: firebit eval FILE DATA.")
         return target, data
     if network == COMPILED:
-        return compiled_file(target), data or _own_data(target)
+        return compiled_file(target), data or own_data(target, "firebit eval RUN DATA")
     return _file_of_run(target, network or "hardened", data)
 
 
@@ -91,21 +92,6 @@ def _file_of_run(target: Path, network: str, data: str | None) -> tuple[Path, st
             f"{target} has no {network} network yet.", "Finish the run with --resume, or choose another --network."
         )
     return path, data or recipe.data
-
-
-def _own_data(run: Path) -> str:
-    """The data set of a run's recipe, which is read here as plain TOML: recipes need libraries of training."""
-    import tomllib
-
-    path = run / "recipe.toml"
-    try:
-        found = tomllib.loads(path.read_text("utf-8")).get("data")
-    except (OSError, ValueError) as error:
-        reason = "it is missing" if isinstance(error, FileNotFoundError) else " ".join(str(error).split())
-        raise UsageError(f"{path} cannot be read: {reason}.", "Name a data set: firebit eval RUN DATA.") from error
-    if not isinstance(found, str):
-        raise UsageError(f"{path} does not say which data set to use.", "Name one: firebit eval RUN DATA.")
-    return found
 
 
 def _trained(path: Path) -> Subject:
@@ -128,24 +114,3 @@ def _compiled(path: Path) -> Subject:
         classes,
         lambda pictures: (measure(network.logits(pictures.images), pictures.labels), None),
     )
-
-
-def _load(source: str, split: str, subject: Subject) -> "ImageSet":
-    """The pictures to measure on, those of a folder brought to the network's size; refused where they do not fit it."""
-    from firebit.data import load, names
-
-    square = len(subject.shape) == 3 and subject.shape[1] == subject.shape[2]
-    size = subject.shape[2] if square and source not in names() else None
-    pictures = load(source, split, size=size)
-    expected, found = subject.shape, pictures.images.shape[1:]
-    if expected != found or len(pictures.classes) != subject.classes:
-        raise UsageError(
-            f"The network takes pictures of {_shape(expected)} in {subject.classes} classes; {pictures.name} has "
-            f"{_shape(found)} in {len(pictures.classes)}.",
-            "Choose a data set of that shape.",
-        )
-    return pictures
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return "×".join(str(side) for side in shape)

@@ -26,23 +26,25 @@ CONSTANT_MARGIN = 2**31 - 1
 Number = TypeVar("Number", bound=np.generic)
 
 
-def load(path: str | Path) -> "Network":
+def load(path: str | Path, threads: int | None = None) -> "Network":
     """Load a compiled network. Needs no torch.
 
     Args:
         path: a `.firebit` file, or the name of a network that comes with the package
             (:func:`firebit.pretrained.names`). Where something of that path exists, it is what is meant.
+        threads: how many to compute with; None leaves it to the engine. Results do not depend on it.
 
     Raises:
         ModelFileError: the file is missing, damaged, no compiled network, of a newer schema, or not valid; or there is
             no network of that name.
+        UsageError: `threads` is no whole number from 1.
 
     Example:
         >>> network = fb.load("model.firebit")
         >>> network.predict("digit.png")
         array([7])
     """
-    return Network(record.load(find(path)))
+    return Network(record.load(find(path)), threads)
 
 
 class Network:
@@ -68,13 +70,18 @@ class Network:
 
     Args:
         plan: what the network computes.
+        threads: how many to compute with; None leaves it to the engine.
 
     Attributes:
         plan: what the network computes.
+        threads: as given.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, threads: int | None = None) -> None:
+        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+            raise UsageError(f"threads={threads!r} is not a number of threads.", "Give a whole number from 1, or None.")
         self.plan = plan
+        self.threads = threads
 
     def __repr__(self) -> str:
         *shape, bits = (*self.input_shape, sum(prod(self.units(name)) for name in self.layers))

@@ -6,8 +6,9 @@ from functools import partial
 from statistics import mean
 from typing import TYPE_CHECKING
 
+from firebit.figure import COLOURS
 from firebit.paper.experiment import Experiment
-from firebit.paper.picture import COLOURS, Picture, panels
+from firebit.paper.picture import Picture, panels
 from firebit.paper.record import Record
 
 if TYPE_CHECKING:

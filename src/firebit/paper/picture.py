@@ -5,24 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from firebit.errors import UsageError
+from firebit.figure import INK, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-COLOURS = ("#12558f", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#757575", "#333333")
-INK = "#333333"
-_STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "firebit",
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": INK,
-}
 
 
 @dataclass(frozen=True)
@@ -49,17 +36,7 @@ class Picture:
         Raises:
             UsageError: matplotlib is not installed.
         """
-        try:
-            import matplotlib as mpl
-        except ModuleNotFoundError as error:
-            raise UsageError(
-                "Drawing needs matplotlib, which is not installed.", "pip install 'firebit[docs]'"
-            ) from error
-        folder.mkdir(parents=True, exist_ok=True)
-        with mpl.rc_context(_STYLE):
-            figure = self.draw()
-            figure.savefig(folder / f"{self.name}{suffix}.svg", metadata={"Date": None, "Creator": "Firebit"})
-            figure.savefig(folder / f"{self.name}{suffix}.png", dpi=110, metadata={"Software": "Firebit"})
+        save_figure(self.draw, folder / f"{self.name}{suffix}")
 
     def lines(self, suffix: str = "") -> list[str]:
         """The figure as Markdown, an empty line at the end."""

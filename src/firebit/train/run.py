@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from firebit import __version__, zoo
 from firebit.errors import ModelFileError, UsageError
 from firebit.files import cannot_write, load_tensors, save_tensors, write_text
+from firebit.machine import processor
 from firebit.nn.harden import harden
 from firebit.train.checkpoint import to_array, to_tensors
 from firebit.train.journal import Journal
@@ -153,15 +154,6 @@ def environment(data_fingerprint: str) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "data": data_fingerprint,
     }
-
-
-def processor() -> str:
-    """The processor's name, as far as the system tells."""
-    try:
-        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text("utf-8"))
-    except OSError:
-        found = None
-    return found.group(1) if found else platform.processor() or platform.machine()
 
 
 def new_folder(root: Path, data: str) -> RunFolder:

@@ -7,6 +7,7 @@ from firebit.zoo.lenet import lenet
 from firebit.zoo.plain8 import plain8
 from firebit.zoo.registry import build, example, names
 from firebit.zoo.resnet18 import resnet18
+from firebit.zoo.untrained import untrained, untrained_relu
 from firebit.zoo.vgg_small import vgg_small
 
 __all__ = [
@@ -19,5 +20,7 @@ __all__ = [
     "names",
     "plain8",
     "resnet18",
+    "untrained",
+    "untrained_relu",
     "vgg_small",
 ]

@@ -1,0 +1,33 @@
+"""Memory as the system counts it."""
+
+from pathlib import Path
+
+import pytest
+
+from firebit.engine.bench import memory
+
+
+def test_figures_of_the_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "status").write_text("Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n")
+    monkeypatch.setattr(memory, "_STATUS", tmp_path / "status")
+    assert (memory.resident(), memory.peak()) == (1 << 20, 2 << 20)
+
+
+def test_other_systems_tell_the_peak_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(memory, "_STATUS", tmp_path / "none")
+    monkeypatch.setattr(memory, "_RESET", tmp_path / "none" / "none")
+    memory.forget_peak()
+    assert memory.resident() is None
+    peak = memory.peak()
+    assert peak is None or peak > 1 << 20
+
+
+def test_the_peak_stays_when_memory_is_given_back() -> None:
+    before = memory.resident()
+    if before is None:
+        pytest.skip("the system does not tell")
+    held = bytearray(50_000_000)
+    held[::4096] = b"x" * len(held[::4096])
+    del held
+    peak = memory.peak()
+    assert peak is not None and peak >= before + 40_000_000
