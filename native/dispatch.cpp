@@ -6,10 +6,19 @@ namespace firebit {
 
 std::vector<Kernels> available_kernels() {
   std::vector<Kernels> found;
-#ifdef FIREBIT_HAS_AVX2
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt")) found.push_back({"avx2", avx2::hamming});
+#ifdef FIREBIT_HAS_AVX512
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vpopcntdq")) {
+    found.push_back(avx512::kernels());
+  }
 #endif
-  found.push_back({"portable", portable::hamming});
+#ifdef FIREBIT_HAS_AVX2
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt")) found.push_back(avx2::kernels());
+#endif
+#ifdef FIREBIT_HAS_NEON
+  found.push_back(neon::kernels());
+#endif
+  found.push_back(portable::kernels());
   return found;
 }
 

@@ -1,4 +1,7 @@
 // What every instruction set offers. Each folder beside this file implements all of it, under the same file names.
+//
+// Columns are the places of a map, of one picture or of several; kernels compute `slice` of them at a time. A panel
+// holds, slice by slice, what every column sees of the source: [slice][row][64].
 #pragma once
 
 #include <cstddef>
@@ -6,23 +9,134 @@
 
 namespace firebit {
 
-// out[i * m + j] = number of bits in which row i of a and row j of b differ; rows are packed, `bytes` long.
-using Hamming = void (*)(const std::uint8_t* a, const std::uint8_t* b, std::int32_t* out, std::size_t n, std::size_t m,
-                         std::size_t bytes);
+// Columns of a slice, for every instruction set.
+constexpr std::size_t slice = 64;
+// Outputs that `sum_tables` computes at a time.
+constexpr std::size_t table_outputs = 32;
+// What may be read or written beyond the end of a buffer.
+constexpr std::size_t slack = 128;
+
+// A stretch of columns that lie side by side in the source: `length` columns from `column` of a slice on.
+struct Stretch {
+  std::uint32_t slice;
+  std::uint32_t column;
+  std::uint32_t length;
+  std::uint32_t source;  // where the first lies, from where a tap begins
+};
+
+// A part of a panel: which columns to fill, from where.
+struct Filling {
+  const Stretch* stretches;
+  std::size_t stretch_count;
+  std::size_t slices;
+  std::size_t last_columns;        // columns of the last slice that are used; the others become 0
+  const std::uint32_t* taps;       // where every row of the panel begins, in source elements
+  std::size_t rows;
+};
+
+// Look-ups of u8 tables. `tables` is [pairs][groups][2][16]: 16 entries for each of two outputs and every group of four
+// bits. sums, [2 · pairs][64] in an order of their own, grow by the entries at the panel's indices [groups][64]; or
+// begin with them. The entries of `chunk` consecutive groups add up to at most 255, all sums to at most 65,535.
+struct Lookup {
+  const std::uint8_t* tables;
+  std::size_t groups;
+  std::size_t pairs;
+  std::size_t chunk;
+  const std::uint8_t* panel;
+  std::uint16_t* sums;
+  bool begins;
+};
+
+// Sums over bits by tables that are made on the fly ("four Russians"): weights int16 [groups][4][32], panel
+// [slices][groups][64] of indices below 16, `panel_slice` bytes from slice to slice. out[o * stride + column] grows by
+// the sums of the first `outputs` of 32.
+struct Tabled {
+  const std::int16_t* weights;
+  std::size_t groups;
+  std::size_t outputs;
+  const std::uint8_t* panel;
+  std::size_t panel_slice;
+  std::size_t slices;
+  std::int32_t* scratch;  // table_scratch(slices) numbers
+  std::int32_t* out;
+  std::size_t stride;
+};
+
+// Groups whose tables are made together, so that they stay in the first cache.
+constexpr std::size_t table_groups = 8;
+constexpr std::size_t table_scratch(std::size_t slices) {
+  return table_groups * 16 * table_outputs + slices * slice * table_outputs;
+}
+
+// Products of int16: weights [quads][pairs][4][2], panel [pairs][64][2]. out[o * stride + column] grows by the sums.
+struct Product {
+  const std::int16_t* weights;
+  std::size_t pairs;
+  std::size_t quads;
+  const std::int16_t* panel;
+  std::int32_t* out;
+  std::size_t stride;
+};
+
+// Bit = (sum > limit) xor flip, for `channels` rows of sums [channels][stride], as nibbles: out[channel / 4 * out_stride
+// + column], channel % 4 being the bit.
+struct Stepping {
+  const std::int32_t* sums;
+  std::size_t stride;
+  std::size_t channels;
+  std::size_t columns;
+  const std::int32_t* limits;
+  const std::uint8_t* flips;  // per four channels
+  std::uint8_t* out;
+  std::size_t out_stride;
+};
 
 struct Kernels {
   const char* name;
-  Hamming hamming;
+
+  // out[i * m + j] = number of bits in which row i of a and row j of b differ; rows are packed, `bytes` long.
+  void (*hamming)(const std::uint8_t* a, const std::uint8_t* b, std::int32_t* out, std::size_t n, std::size_t m,
+                  std::size_t bytes);
+
+  // Rows of a panel from source bytes: bytes as they are; or pairs of rows as int16 (rows even, the last may be absent:
+  // a tap of `no_tap` is a row of 0).
+  void (*fill_bytes)(const Filling& filling, const std::uint8_t* source, std::uint8_t* panel);
+  void (*fill_pairs)(const Filling& filling, const std::uint8_t* source, std::int16_t* panel);
+
+  void (*look_up)(const Lookup& lookup);
+  // Look-up sums of four times `quads` outputs as nibbles: bit = (sum ≥ threshold) xor flip. out[quad * stride + column].
+  void (*look_up_bits)(const std::uint16_t* sums, std::size_t quads, const std::uint16_t* thresholds,
+                       const std::uint8_t* flips, std::uint8_t* out, std::size_t stride);
+  // out[o * stride + column] grows by the look-up sums and a number per output.
+  void (*look_up_sums)(const std::uint16_t* sums, std::size_t outputs, const std::int32_t* bases, std::int32_t* out,
+                       std::size_t stride);
+
+  void (*sum_tables)(const Tabled& tabled);
+  void (*multiply)(const Product& product);
+
+  // out[o] = Σ weights[o * length + i] * values[i] for four times `quads` outputs; length a multiple of 64. Values of
+  // dot8 are 0 or 1.
+  void (*dot8)(const std::int8_t* weights, std::size_t length, std::size_t quads, const std::uint8_t* values,
+               std::int32_t* out);
+  void (*dot16)(const std::int16_t* weights, std::size_t length, std::size_t quads, const std::int16_t* values,
+                std::int32_t* out);
+
+  void (*step)(const Stepping& stepping);
 };
 
-namespace portable {
-void hamming(const std::uint8_t* a, const std::uint8_t* b, std::int32_t* out, std::size_t n, std::size_t m,
-             std::size_t bytes);
-}
+constexpr std::uint32_t no_tap = 0xffffffffu;
 
+namespace portable {
+Kernels kernels();
+}
 namespace avx2 {
-void hamming(const std::uint8_t* a, const std::uint8_t* b, std::int32_t* out, std::size_t n, std::size_t m,
-             std::size_t bytes);
+Kernels kernels();
+}
+namespace avx512 {
+Kernels kernels();
+}
+namespace neon {
+Kernels kernels();
 }
 
 }  // namespace firebit

@@ -3,6 +3,8 @@
 
 #include <immintrin.h>
 
+#include <cstring>
+
 #include "generic/hamming.hpp"
 
 namespace firebit::avx2 {
@@ -13,8 +15,6 @@ struct Simd {
   static constexpr std::size_t vectors_per_counter = 31;
 
   static std::uint64_t popcount(std::uint64_t word) { return static_cast<std::uint64_t>(_mm_popcnt_u64(word)); }
-
-  static __m256i load(const std::uint8_t* from) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)); }
 
   // Ones per byte, both nibbles by a 16-entry table.
   static __m256i byte_counts(__m256i v) {
@@ -47,6 +47,56 @@ struct Simd {
       sum = _mm256_add_epi64(sum, _mm256_sad_epu8(counts, zero));
     }
     return sum_words(sum);
+  }
+
+  static constexpr std::size_t width = 32;
+  static constexpr std::size_t lookup_pairs = 1;
+  using Bytes = __m256i;
+
+  static Bytes load(const void* from) { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); }
+  static void store(void* to, Bytes v) { _mm256_storeu_si256(static_cast<__m256i*>(to), v); }
+  static Bytes zero() { return _mm256_setzero_si256(); }
+  static Bytes splat8(std::uint8_t value) { return _mm256_set1_epi8(static_cast<char>(value)); }
+  static Bytes splat16(std::uint16_t value) { return _mm256_set1_epi16(static_cast<short>(value)); }
+  static Bytes table(const std::uint8_t* from) {
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+  }
+  static Bytes look_up(Bytes table, Bytes indices) { return _mm256_shuffle_epi8(table, indices); }
+  static Bytes add8(Bytes a, Bytes b) { return _mm256_add_epi8(a, b); }
+  static Bytes both(Bytes a, Bytes b) { return _mm256_and_si256(a, b); }
+  static Bytes differ(Bytes a, Bytes b) { return _mm256_xor_si256(a, b); }
+  static Bytes add16(Bytes a, Bytes b) { return _mm256_add_epi16(a, b); }
+  static Bytes sub16(Bytes a, Bytes b) { return _mm256_sub_epi16(a, b); }
+  static Bytes high_bytes(Bytes a) { return _mm256_srli_epi16(a, 8); }
+  static Bytes shift_up(Bytes a) { return _mm256_slli_epi16(a, 8); }
+  static Bytes at_least16(Bytes a, Bytes b) { return _mm256_cmpeq_epi16(_mm256_subs_epu16(b, a), zero()); }
+  static Bytes low_bytes_of(Bytes a, Bytes b) { return _mm256_blendv_epi8(a, b, splat16(0xff00)); }
+
+  static constexpr std::size_t lanes = 8;
+  using Ints = __m256i;
+
+  static Ints load32(const std::int32_t* from) { return load(from); }
+  static void store32(std::int32_t* to, Ints v) { store(to, v); }
+  static Ints zero32() { return zero(); }
+  static Ints add32(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
+  static Ints widen(const std::int16_t* from) {
+    return _mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+  }
+  static Ints load_pairs(const std::int16_t* from) { return load(from); }
+  static Ints splat_pair(const std::int16_t* from) {
+    std::int32_t pair;
+    std::memcpy(&pair, from, sizeof pair);
+    return _mm256_set1_epi32(pair);
+  }
+  static Ints multiply_add(Ints sum, Ints a, Ints b) { return add32(sum, _mm256_madd_epi16(a, b)); }
+  // Neighbours are at most 2 · 128 together: no saturation.
+  static Ints dot_bits(Ints sum, Bytes bits, Bytes weights) {
+    return multiply_add(sum, _mm256_maddubs_epi16(bits, weights), splat16(1));
+  }
+  static std::int32_t total(Ints v) {
+    const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    const __m128i two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
+    return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 1)));
   }
 };
 

@@ -1,5 +1,9 @@
-// The vocabulary for any processor: vectors of one 64-bit word.
+// The vocabulary for any processor: vectors of 16 bytes in plain C++, and words of 64 bits.
 #pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 
 #include "generic/hamming.hpp"
 
@@ -22,6 +26,132 @@ struct Simd {
       sum += popcount(generic::load_word<Simd>(a + i * block) ^ generic::load_word<Simd>(b + i * block));
     }
     return sum;
+  }
+
+  static constexpr std::size_t width = 16;
+  static constexpr std::size_t lookup_pairs = 1;
+
+  struct Bytes {
+    std::uint8_t at[width];
+  };
+
+  static Bytes load(const void* from) {
+    Bytes v;
+    std::memcpy(v.at, from, width);
+    return v;
+  }
+  static void store(void* to, Bytes v) { std::memcpy(to, v.at, width); }
+  static Bytes zero() { return splat8(0); }
+  static Bytes splat8(std::uint8_t value) {
+    Bytes v;
+    std::memset(v.at, value, width);
+    return v;
+  }
+  static Bytes table(const std::uint8_t* from) { return load(from); }
+
+  static Bytes look_up(Bytes table, Bytes indices) {
+    return each8(indices, indices, [&](unsigned index, unsigned) { return table.at[index & 15]; });
+  }
+  static Bytes add8(Bytes a, Bytes b) {
+    return each8(a, b, [](unsigned x, unsigned y) { return static_cast<std::uint8_t>(x + y); });
+  }
+  static Bytes both(Bytes a, Bytes b) {
+    return each8(a, b, [](unsigned x, unsigned y) { return static_cast<std::uint8_t>(x & y); });
+  }
+  static Bytes differ(Bytes a, Bytes b) {
+    return each8(a, b, [](unsigned x, unsigned y) { return static_cast<std::uint8_t>(x ^ y); });
+  }
+
+  static Bytes splat16(std::uint16_t value) {
+    return each16(zero(), zero(), [=](unsigned, unsigned) { return value; });
+  }
+  static Bytes add16(Bytes a, Bytes b) {
+    return each16(a, b, [](unsigned x, unsigned y) { return static_cast<std::uint16_t>(x + y); });
+  }
+  static Bytes sub16(Bytes a, Bytes b) {
+    return each16(a, b, [](unsigned x, unsigned y) { return static_cast<std::uint16_t>(x - y); });
+  }
+  static Bytes high_bytes(Bytes a) {
+    return each16(a, a, [](unsigned x, unsigned) { return static_cast<std::uint16_t>(x >> 8); });
+  }
+  static Bytes shift_up(Bytes a) {
+    return each16(a, a, [](unsigned x, unsigned) { return static_cast<std::uint16_t>(x << 8); });
+  }
+  static Bytes at_least16(Bytes a, Bytes b) {
+    return each16(a, b, [](unsigned x, unsigned y) { return static_cast<std::uint16_t>(x >= y ? 0xffff : 0); });
+  }
+  static Bytes low_bytes_of(Bytes a, Bytes b) {
+    return each16(a, b, [](unsigned x, unsigned y) { return static_cast<std::uint16_t>((x & 0xff) | (y & 0xff00)); });
+  }
+
+  static constexpr std::size_t lanes = 4;
+
+  // Unsigned, so that sums of columns that nobody reads may wrap.
+  struct Ints {
+    std::uint32_t at[lanes];
+  };
+
+  static Ints load32(const std::int32_t* from) {
+    Ints v;
+    std::memcpy(v.at, from, sizeof v.at);
+    return v;
+  }
+  static void store32(std::int32_t* to, Ints v) { std::memcpy(to, v.at, sizeof v.at); }
+  static Ints zero32() { return {}; }
+  static Ints add32(Ints a, Ints b) {
+    for (std::size_t i = 0; i < lanes; ++i) a.at[i] += b.at[i];
+    return a;
+  }
+  static Ints widen(const std::int16_t* from) {
+    Ints v;
+    for (std::size_t i = 0; i < lanes; ++i) v.at[i] = static_cast<std::uint32_t>(std::int32_t{from[i]});
+    return v;
+  }
+  static Ints load_pairs(const std::int16_t* from) {
+    Ints v;
+    std::memcpy(v.at, from, sizeof v.at);
+    return v;
+  }
+  static Ints splat_pair(const std::int16_t* from) {
+    Ints v;
+    for (std::size_t i = 0; i < lanes; ++i) std::memcpy(v.at + i, from, sizeof v.at[i]);
+    return v;
+  }
+  static Ints multiply_add(Ints sum, Ints a, Ints b) {
+    for (std::size_t i = 0; i < lanes; ++i) {
+      sum.at[i] += product(a.at[i], b.at[i]) + product(a.at[i] >> 16, b.at[i] >> 16);
+    }
+    return sum;
+  }
+  static Ints dot_bits(Ints sum, Bytes bits, Bytes weights) {
+    for (std::size_t i = 0; i < width; ++i) {
+      const auto weight = static_cast<std::uint32_t>(std::int32_t{static_cast<std::int8_t>(weights.at[i])});
+      sum.at[i / 4] += bits.at[i] * weight;
+    }
+    return sum;
+  }
+  static std::int32_t total(Ints v) { return static_cast<std::int32_t>(v.at[0] + v.at[1] + v.at[2] + v.at[3]); }
+
+ private:
+  template <class Each>
+  static Bytes each8(const Bytes& a, const Bytes& b, Each each) {
+    Bytes v;
+    for (std::size_t i = 0; i < width; ++i) v.at[i] = each(a.at[i], b.at[i]);
+    return v;
+  }
+
+  template <class Each>
+  static Bytes each16(const Bytes& a, const Bytes& b, Each each) {
+    std::uint16_t x[width / 2], y[width / 2];
+    std::memcpy(x, a.at, width);
+    std::memcpy(y, b.at, width);
+    for (std::size_t i = 0; i < width / 2; ++i) x[i] = each(x[i], y[i]);
+    return load(x);
+  }
+
+  static std::uint32_t product(std::uint32_t a, std::uint32_t b) {
+    const std::int32_t x = static_cast<std::int16_t>(a & 0xffff), y = static_cast<std::int16_t>(b & 0xffff);
+    return static_cast<std::uint32_t>(x * y);
   }
 };
 

@@ -53,8 +53,9 @@ def test_a_picture_larger_than_the_memory_comes_alone() -> None:
 
 
 @pytest.mark.parametrize("pooled", [False, True])
-def test_a_batch_takes_about_the_memory(pooled: bool) -> None:
+def test_a_batch_takes_about_the_memory(pooled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """What NumPy really takes for one batch, margins included: the order of the memory, whatever the layers."""
+    monkeypatch.setenv("FIREBIT_ISA", "numpy")
     pool = Pool("sum", (2, 2), (2, 2)) if pooled else None
     first = layer("a", Term("input", ones(16, 1, 3, 3), padding=(1, 1, 1, 1), pool=pool))
     second = layer("b", Term("a", ones(16, 16, 1, 1)))

@@ -6,7 +6,7 @@ import platform
 import sys
 from dataclasses import asdict, dataclass
 from importlib import metadata
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,12 @@ import firebit
 from firebit import extras
 from firebit.errors import FirebitError
 from firebit.machine import usable_cores
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from firebit.engine.plan import Plan
 
 _REQUIRED = ("numpy", "safetensors", "pillow", "typer", "rich")
 
@@ -103,12 +109,40 @@ def _native() -> Native:
 def _agrees_with_numpy() -> bool:
     import numpy as np
 
-    from firebit.engine import native
+    from firebit.engine import native, reference
+    from firebit.engine.executor import executor
 
+    random = np.random.default_rng(0)
     # 1,063 bytes: whole vectors, whole words and a tail in every instruction set.
-    codes = np.random.default_rng(0).integers(0, 256, (9, 1063), np.uint8)
+    codes = random.integers(0, 256, (9, 1063), np.uint8)
     expected = np.unpackbits(codes[:, None] ^ codes[None, :4], axis=2).sum(axis=2)
-    return np.array_equal(native.hamming(codes, codes[:4]), expected)
+    plan, seen = _sample(random), random.integers(0, 256, (5, 3, 19, 19), np.uint8)
+    logits = executor(plan).logits(seen)
+    return np.array_equal(native.hamming(codes, codes[:4]), expected) and np.array_equal(
+        logits, reference.logits(plan, seen)
+    )
+
+
+def _sample(random: "np.random.Generator") -> "Plan":
+    """A network that uses every kernel: wide and small weights, over pixels and bits."""
+    import numpy as np
+
+    from firebit.engine.plan import Input, Layer, Logits, Plan, Term
+
+    def weights(largest: int, *shape: int) -> "NDArray[np.int16]":
+        return random.integers(-largest, largest, shape, endpoint=True).astype(np.int16)
+
+    def layer(name: str, term: Term) -> Layer:
+        channels = term.channels
+        return Layer(name, (term,), np.zeros((1, channels), np.int32), np.resize(np.array([1, -1], np.int8), channels))
+
+    layers = (
+        layer("pixels", Term("input", weights(32_767, 37, 3, 3, 3), padding=(1, 1, 1, 1))),
+        layer("wide", Term("pixels", weights(32_767, 37, 37, 3, 3), padding=(1, 1, 1, 1))),
+        layer("small", Term("wide", weights(20, 37, 37, 3, 3), stride=(2, 2))),
+        layer("linear", Term("small", weights(127, 70, 37 * 81))),
+    )
+    return Plan(Input((3, 19, 19)), layers, Logits("last", (Term("linear", weights(999, 3, 70)),), 0.1, np.ones(3)))
 
 
 def _data() -> Data:

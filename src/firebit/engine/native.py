@@ -31,7 +31,7 @@ def instruction_sets() -> tuple[str, ...]:
 
 
 def instruction_set() -> str:
-    """The instruction set in use: "avx2", "portable", or "numpy" where no native code is built.
+    """The instruction set in use: "avx512", "avx2", "neon", "portable", or "numpy" where no native code is built.
 
     Raises:
         UsageError: ``FIREBIT_ISA`` names one that this machine or this installation cannot run.
@@ -44,6 +44,17 @@ def instruction_set() -> str:
             f"Unset FIREBIT_ISA, or set it to one of: {', '.join(usable)}.",
         )
     return wanted
+
+
+def module() -> ModuleType:
+    """The native code.
+
+    Raises:
+        RuntimeError: none is built.
+    """
+    if _native is None:
+        raise RuntimeError("No native code is built.")
+    return _native
 
 
 def cpu_features() -> tuple[str, ...]:

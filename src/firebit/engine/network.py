@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from firebit.engine import record, reference
 from firebit.engine.batch import batch_size
+from firebit.engine.executor import executor
 from firebit.engine.pixels import Pixels, pictures
-from firebit.engine.plan import Plan
-from firebit.engine.reference import State
+from firebit.engine.plan import Layer, Plan
 from firebit.errors import UsageError
 from firebit.pretrained import find
 
@@ -32,12 +32,13 @@ def load(path: str | Path, threads: int | None = None) -> "Network":
     Args:
         path: a `.firebit` file, or the name of a network that comes with the package
             (:func:`firebit.pretrained.names`). Where something of that path exists, it is what is meant.
-        threads: how many to compute with; None leaves it to the engine. Results do not depend on it.
+        threads: how many a call may use, ≥ 1; None: as many as there are cores for this process. Results do not depend
+            on it.
 
     Raises:
         ModelFileError: the file is missing, damaged, no compiled network, of a newer schema, or not valid; or there is
             no network of that name.
-        UsageError: `threads` is no whole number from 1.
+        UsageError: `threads` is no such number, or ``FIREBIT_ISA`` names an instruction set that cannot run here.
 
     Example:
         >>> network = fb.load("model.firebit")
@@ -66,22 +67,26 @@ class Network:
     on it.
 
     Every method that takes pictures raises UsageError where they have another type or shape, `batch` is below 1 or
-    there is no such layer, and DataError where a picture cannot be read.
+    there is no such layer, and DataError where a picture cannot be read. Calls from several threads at once, and after
+    a fork, are safe.
 
     Args:
         plan: what the network computes.
-        threads: how many to compute with; None leaves it to the engine.
+        threads: see :func:`load`.
 
     Attributes:
         plan: what the network computes.
-        threads: as given.
+
+    Raises:
+        UsageError: see :func:`load`.
     """
 
     def __init__(self, plan: Plan, threads: int | None = None) -> None:
-        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-            raise UsageError(f"threads={threads!r} is not a number of threads.", "Give a whole number from 1, or None.")
         self.plan = plan
-        self.threads = threads
+        self._executor = executor(plan, threads)
+
+    def __reduce__(self) -> tuple[type["Network"], tuple[Plan, int]]:
+        return type(self), (self.plan, self.threads)
 
     def __repr__(self) -> str:
         *shape, bits = (*self.input_shape, sum(prod(self.units(name)) for name in self.layers))
@@ -116,6 +121,11 @@ class Network:
         return self.plan.logits is None
 
     @property
+    def threads(self) -> int:
+        """How many threads a call may use; without native code NumPy's own."""
+        return self._executor.threads
+
+    @property
     def batch(self) -> int:
         """Pictures that are computed at once by default, ≥ 1."""
         return batch_size(self.plan)
@@ -144,7 +154,7 @@ class Network:
                 "The network is an encoder: it has no classes to predict.",
                 "Ask it for codes(images), or compile the network with its last layer.",
             )
-        return self._collect(images, (self._class_count,), np.float64, batch, self._logits)
+        return self._collect(images, (self._class_count,), np.float64, batch, self._executor.logits)
 
     def probabilities(self, images: "Images", batch: int | None = None) -> NDArray[np.float64]:
         """Softmax of the logits: float64 (N, classes) in 0 … 1, each row of sum 1.
@@ -175,7 +185,7 @@ class Network:
             batch: pictures at once.
         """
         name = self._layer(layer)
-        return self._collect(images, self.units(name), np.uint8, batch, lambda seen: self._state(seen, name).bits)
+        return self._collect(images, self.units(name), np.uint8, batch, lambda seen: self._executor.bits(seen, name))
 
     def codes(self, images: "Images", layer: str | None = None, batch: int | None = None) -> NDArray[np.uint8]:
         """Packed bits of a layer: uint8 (N, ⌈units / 8⌉).
@@ -189,12 +199,8 @@ class Network:
             batch: pictures at once.
         """
         name = self._layer(layer)
-
-        def packed(seen: Pixels) -> NDArray[np.uint8]:
-            bits = self._state(seen, name).bits
-            return np.packbits(bits.reshape(len(seen), -1), axis=1, bitorder="little")
-
-        return self._collect(images, (-(-prod(self.units(name)) // 8),), np.uint8, batch, packed)
+        length = -(-prod(self.units(name)) // 8)
+        return self._collect(images, (length,), np.uint8, batch, lambda seen: self._executor.codes(seen, name))
 
     def margins(
         self,
@@ -221,14 +227,18 @@ class Network:
             UsageError: `units` are no whole numbers, or out of range.
         """
         name = self._layer(layer)
+        made = self.plan.layer(name)
+        windows = reference.window_map(self.plan, made)
+
+        def all_units(seen: Pixels) -> NDArray[np.int64]:
+            return margin(self._executor.sums(seen, name), made, windows)
+
         if units is None:
-            return self._collect(
-                images, self.units(name), np.int64, batch, lambda seen: margin(self._state(seen, name))
-            )
+            return self._collect(images, self.units(name), np.int64, batch, all_units)
         chosen = self._chosen(name, units)
 
         def some(seen: Pixels) -> NDArray[np.int64]:
-            return margin(self._state(seen, name)).reshape(len(seen), -1)[:, chosen]
+            return all_units(seen).reshape(len(seen), prod(self.units(name)))[:, chosen]
 
         return self._collect(images, chosen.shape, np.int64, batch, some)
 
@@ -272,27 +282,28 @@ class Network:
         if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
             raise UsageError(f"batch={batch!r} is not a number of pictures.", "Give a whole number from 1, or None.")
         given = pictures(images, self.input_shape)
+        if len(given) <= size:
+            return compute(np.ascontiguousarray(given.pixels(slice(0, len(given)))))
         result = np.empty((len(given), *shape), kind)
         for start in range(0, len(given), int(size)):
             part = slice(start, start + int(size))
-            result[part] = compute(given.pixels(part))
+            result[part] = compute(np.ascontiguousarray(given.pixels(part)))
         return result
 
-    def _logits(self, seen: Pixels) -> NDArray[np.float64]:
-        return reference.logits(self.plan, seen)
 
-    def _state(self, seen: Pixels, name: str) -> State:
-        """The layer of that name at work; later layers are not computed."""
-        return next(state for state in reference.states(self.plan, seen) if state.layer.name == name)
+def margin(sums: NDArray[np.int32], layer: Layer, windows: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Margins int64 (N, *units) of the sums of a layer; see :meth:`Network.margins`.
 
-
-def margin(state: State) -> NDArray[np.int64]:
-    """Margins int64 (N, *units) of a layer at work; see :meth:`Network.margins`."""
-    dimensions = state.sums.ndim
-    threshold = reference.thresholds(state.layer, state.windows, dimensions)
-    direction = reference.per_channel(state.layer.direction, dimensions)
+    Args:
+        sums: int32 (N, *units).
+        layer: whose they are.
+        windows: which row of its thresholds holds at each place; see :func:`firebit.engine.reference.window_map`.
+    """
+    dimensions = sums.ndim
+    threshold = reference.thresholds(layer, windows, dimensions)
+    direction = reference.per_channel(layer.direction, dimensions)
     # In place: this is the largest array of all.
-    distance = state.sums.astype(np.int64)
+    distance = sums.astype(np.int64)
     distance -= threshold
     distance *= direction
     np.copyto(distance, CONSTANT_MARGIN, where=direction == 0)

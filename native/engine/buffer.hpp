@@ -1,0 +1,40 @@
+// Memory that vectors can be loaded from: aligned, zeroed, with slack behind its end.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <new>
+
+#include "kernels.hpp"
+
+namespace firebit {
+
+template <class Item>
+class Buffer {
+ public:
+  Buffer() = default;
+  explicit Buffer(std::size_t count) : count_(count) {
+    const std::size_t bytes = count * sizeof(Item) + slack;
+    items_.reset(static_cast<Item*>(::operator new(bytes, std::align_val_t{64})));
+    std::memset(static_cast<void*>(items_.get()), 0, bytes);
+  }
+
+  Item* data() { return items_.get(); }
+  const Item* data() const { return items_.get(); }
+  std::size_t size() const { return count_; }
+  Item& operator[](std::size_t i) { return items_.get()[i]; }
+  const Item& operator[](std::size_t i) const { return items_.get()[i]; }
+
+ private:
+  struct Free {
+    void operator()(Item* items) const { ::operator delete(static_cast<void*>(items), std::align_val_t{64}); }
+  };
+  std::unique_ptr<Item, Free> items_;
+  std::size_t count_ = 0;
+};
+
+inline std::size_t rounded_up(std::size_t count, std::size_t unit) { return (count + unit - 1) / unit * unit; }
+inline std::size_t quads(std::size_t channels) { return (channels + 3) / 4; }
+
+}  // namespace firebit

@@ -1,0 +1,112 @@
+#include "engine/gather.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace firebit {
+
+namespace {
+
+// Four channels from any channel on, as nibbles; those behind the last of their group are 0.
+void take_nibbles(const Term& term, const std::uint8_t* values, std::size_t plane, std::size_t row, std::uint8_t* line) {
+  const std::size_t in_group = plane % term.planes_of_group() * 4;
+  const std::size_t channel = plane / term.planes_of_group() * term.inputs + in_group;
+  const std::size_t width = term.in.width, area = term.in.area();
+  const std::size_t used = std::min<std::size_t>(4, term.inputs - in_group);
+  const unsigned shift = channel % 4, mask = (1u << used) - 1;
+  const std::uint8_t* low = values + channel / 4 * area + row * width;
+  if (shift == 0 && used == 4) {
+    std::memcpy(line, low, width);
+    return;
+  }
+  const std::uint8_t* high = shift + used > 4 ? low + area : low;
+  for (std::size_t x = 0; x < width; ++x) line[x] = static_cast<std::uint8_t>((low[x] >> shift | high[x] << (4 - shift)) & mask);
+}
+
+// Puts a row among its padding, columns of one phase side by side.
+void spread(const Term& term, const std::uint8_t* line, std::uint8_t* to) {
+  const Field& field = term.field;
+  const std::size_t left = term.padding[2], plane = field.height * field.width;
+  if (field.phases == 1) {
+    std::memcpy(to + left, line, term.in.width);
+    return;
+  }
+  for (std::size_t phase = 0; phase < field.phases; ++phase) {
+    // The first column of the map that has this phase, and where it goes.
+    std::size_t place = left / field.phases + (phase < left % field.phases ? 1 : 0);
+    std::uint8_t* row = to + phase * plane;
+    for (std::size_t x = place * field.phases + phase - left; x < term.in.width; x += field.phases) row[place++] = line[x];
+  }
+}
+
+// Bits whose nibbles are lined up already, row by row.
+bool is_aligned(const Term& term) { return term.format == Format::bytes || (term.groups == 1 || term.inputs % 4 == 0); }
+
+std::size_t stretches_of(const Term& term, const Tile& tile, std::size_t stride, Stretch* out) {
+  const std::size_t area = term.sums.area(), field_width = term.field.width;
+  // Rows without a gap between them are one row.
+  const bool joined = term.stride[0] == 1 && field_width == term.sums.width;
+  const std::size_t width = joined ? area : term.sums.width;
+  std::size_t count = 0;
+  for (std::size_t done = 0; done < tile.columns;) {
+    const std::size_t column = tile.first + done, place = column % area;
+    const std::size_t x = place % width, y = place / width;
+    const std::size_t length = std::min({width - x, slice - done % slice, tile.columns - done});
+    const std::size_t source = column / area * stride + y * term.stride[0] * field_width + x;
+    out[count++] = {static_cast<std::uint32_t>(done / slice), static_cast<std::uint32_t>(done % slice),
+                    static_cast<std::uint32_t>(length), static_cast<std::uint32_t>(source)};
+    done += length;
+  }
+  return count;
+}
+
+}  // namespace
+
+void fill_field(const Term& term, const std::uint8_t* values, std::size_t plane, std::uint8_t* field,
+                std::uint8_t* line) {
+  std::uint8_t* to = field + plane * term.field.plane();
+  std::memset(to, term.pad.empty() ? 0 : term.pad[plane], term.field.plane());
+  to += term.padding[0] * term.field.width;
+  const bool aligned = is_aligned(term);
+  for (std::size_t row = 0; row < term.in.height; ++row, to += term.field.width) {
+    const std::uint8_t* from = values + plane * term.in.area() + row * term.in.width;
+    if (!aligned) {
+      take_nibbles(term, values, plane, row, line);
+      from = line;
+    }
+    spread(term, from, to);
+  }
+}
+
+void fill_panel(const Kernels& kernels, const Term& term, const Values& fields, const Tile& tile, Stretch* stretches,
+                std::uint8_t* panel) {
+  const std::size_t count = stretches_of(term, tile, fields.stride, stretches);
+  const Filling filling{stretches, count, tile.slices(), tile.last_columns(), term.taps.data(), term.rows};
+  const std::size_t bytes = term.panel_bytes() / term.groups * tile.slices();
+  for (std::size_t group = 0; group < term.groups; ++group, panel += bytes) {
+    const std::uint8_t* source = fields.data + term.first_plane(group) * term.field.plane();
+    if (term.method == Method::product) {
+      kernels.fill_pairs(filling, source, reinterpret_cast<std::int16_t*>(panel));
+    } else {
+      kernels.fill_bytes(filling, source, panel);
+    }
+  }
+}
+
+void fill_flat(const Term& term, const std::uint8_t* values, std::int16_t* flat) {
+  const std::size_t count = term.format == Format::bits ? quads(term.inputs) * term.in.area() : term.in.size();
+  if (term.format == Format::bytes) {
+    std::copy(values, values + count, flat);
+  } else if (term.matrices[0].narrow.size() > 0) {
+    auto* to = reinterpret_cast<std::uint8_t*>(flat);
+    for (std::size_t i = 0; i < count; ++i) {
+      for (unsigned bit = 0; bit < 4; ++bit) to[4 * i + bit] = static_cast<std::uint8_t>(values[i] >> bit & 1);
+    }
+  } else {
+    for (std::size_t i = 0; i < count; ++i) {
+      for (unsigned bit = 0; bit < 4; ++bit) flat[4 * i + bit] = static_cast<std::int16_t>(values[i] >> bit & 1);
+    }
+  }
+}
+
+}  // namespace firebit

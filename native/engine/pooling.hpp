@@ -1,0 +1,31 @@
+// Pooling of bits and of sums, and what becomes of bits.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "engine/record.hpp"
+
+namespace firebit {
+
+// The largest (on bits xor `flip`, then turned back) of every window of a plane of nibbles, (height, width) to
+// (pool.height, pool.width). `line` has room for a row.
+void pool_bits(const std::uint8_t* plane, std::size_t height, std::size_t width, const Pool& pool, std::uint8_t flip,
+               std::uint8_t* line, std::uint8_t* out);
+
+// Sums of bit `bit` of a plane of nibbles in every window, times the factor of the window.
+template <class Count>
+void count_bits(const std::uint8_t* plane, std::size_t height, std::size_t width, const Pool& pool, unsigned bit,
+                Count* out);
+
+// out grows by the largest or the sum of every window of a plane of sums. `line` has room for a row.
+void pool_sums(const std::int32_t* plane, std::size_t height, std::size_t width, const Pool& pool, std::int32_t* line,
+               std::int32_t* out);
+
+// Nibble planes [⌈C/4⌉][area] as bytes 0 or 1 [C][area].
+void unpack_bits(const std::uint8_t* planes, std::size_t channels, std::size_t area, std::uint8_t* out);
+
+// Nibble planes as packed codes: bit i of channel-major order is bit i % 8 of byte i / 8.
+void pack_code(const std::uint8_t* planes, std::size_t channels, std::size_t area, std::uint8_t* out);
+
+}  // namespace firebit

@@ -1,0 +1,124 @@
+#include "engine/sum.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace firebit {
+
+namespace {
+
+// One value of a source as an integer.
+std::int32_t value_at(Format format, const std::uint8_t* values, std::size_t area, std::size_t channel,
+                      std::size_t place) {
+  switch (format) {
+    case Format::bits: return values[channel / 4 * area + place] >> channel % 4 & 1;
+    case Format::bytes: return values[channel * area + place];
+    default: {
+      std::int32_t value;
+      std::memcpy(&value, values + (channel * area + place) * sizeof value, sizeof value);
+      return value;
+    }
+  }
+}
+
+struct Group {
+  std::size_t index, first, end;  // outputs of the group, counted within it
+};
+
+void add_look_up(const Kernels& kernels, const Term& term, const Tile& tile, const std::uint8_t* panel, Group group,
+                 Scratch& scratch, std::int32_t* sums, std::size_t stride) {
+  const Matrix& matrix = term.matrices[group.index];
+  for (std::size_t s = 0; s < tile.slices(); ++s) {
+    look_up_slice(kernels, term, group.index, {group.first, group.end}, panel + s * term.rows * slice,
+                  scratch.look_up_sums.data());
+    kernels.look_up_sums(scratch.look_up_sums.data(), group.end - group.first, matrix.bases.data() + group.first,
+                         sums + s * slice, stride);
+  }
+}
+
+void add_tabled(const Kernels& kernels, const Term& term, const Tile& tile, const std::uint8_t* panel, Group group,
+                Scratch& scratch, std::int32_t* sums, std::size_t stride) {
+  for (std::size_t o = group.first; o < group.end; o += table_outputs) {
+    const std::int16_t* weights = term.matrices[group.index].wide.data() + o * term.rows * 4;
+    kernels.sum_tables({weights, term.rows, std::min(table_outputs, group.end - o), panel, term.rows * slice,
+                        tile.slices(), scratch.tables.data(), sums + (o - group.first) * stride, stride});
+  }
+}
+
+void add_product(const Kernels& kernels, const Term& term, const Tile& tile, const std::uint8_t* panel, Group group,
+                 std::int32_t* sums, std::size_t stride) {
+  const std::size_t pairs = term.rows / 2;
+  const std::int16_t* weights = term.matrices[group.index].wide.data() + group.first * pairs * 2;
+  for (std::size_t s = 0; s < tile.slices(); ++s) {
+    const auto* seen = reinterpret_cast<const std::int16_t*>(panel) + s * pairs * slice * 2;
+    kernels.multiply({weights, pairs, quads(group.end - group.first), seen, sums + s * slice, stride});
+  }
+}
+
+}  // namespace
+
+void look_up_slice(const Kernels& kernels, const Term& term, std::size_t group, Outputs outputs,
+                   const std::uint8_t* panel, std::uint16_t* sums) {
+  const Matrix& matrix = term.matrices[group];
+  const std::size_t block = std::max(matrix.chunk, lookup_block / matrix.chunk * matrix.chunk);
+  const std::size_t pairs = 2 * quads(term.outputs), first = outputs.first / 2;
+  const std::size_t some = 2 * quads(outputs.end - outputs.first);
+  for (std::size_t row = 0; row < term.rows; row += block) {
+    const std::size_t groups = std::min(block, term.rows - row);
+    const std::uint8_t* tables = matrix.tables.data() + (row * pairs + first * groups) * 32;
+    kernels.look_up({tables, groups, some, matrix.chunk, panel + row * slice, sums, row == 0});
+  }
+}
+
+void add_panel(const Kernels& kernels, const Term& term, const Tile& tile, const std::uint8_t* panel, Outputs outputs,
+               Scratch& scratch, std::int32_t* sums, std::size_t stride) {
+  const std::size_t bytes = term.panel_bytes() / term.groups * tile.slices();
+  for (std::size_t g = 0; g < term.groups; ++g, panel += bytes) {
+    const bool all = term.groups > 1;
+    const Group group{g, all ? 0 : outputs.first, all ? term.outputs : outputs.end};
+    std::int32_t* to = sums + g * term.outputs * stride;
+    switch (term.method) {
+      case Method::lookup: add_look_up(kernels, term, tile, panel, group, scratch, to, stride); break;
+      case Method::tabled: add_tabled(kernels, term, tile, panel, group, scratch, to, stride); break;
+      default: add_product(kernels, term, tile, panel, group, to, stride); break;
+    }
+  }
+}
+
+void add_shortcut(const Term& term, const Values& values, const Tile& tile, Outputs outputs, std::int32_t* sums,
+                  std::size_t stride) {
+  const std::size_t area = term.in.area();
+  for (std::size_t o = outputs.first; o < outputs.end; ++o) {
+    std::int32_t* to = sums + (o - outputs.first) * stride;
+    for (std::size_t i = 0; i < tile.columns; ++i) {
+      const std::size_t column = tile.first + i;
+      const std::uint8_t* picture = values.data + column / area * values.stride;
+      to[i] += term.coefficients[o] * value_at(term.format, picture, area, o, column % area);
+    }
+  }
+}
+
+void add_scalar(const Term& term, const std::uint8_t* values, std::size_t output, std::int32_t* sums) {
+  const std::size_t area = term.in.area(), taps = term.kernel[0] * term.kernel[1];
+  const std::size_t first = output / term.outputs * term.inputs;
+  const std::int16_t* weights = term.weights.data() + output * term.inputs * taps;
+  for (std::size_t place = 0; place < term.sums.area(); ++place) {
+    const std::size_t top = place / term.sums.width * term.stride[0], left = place % term.sums.width * term.stride[1];
+    std::int32_t sum = 0;
+    for (std::size_t k = 0; k < term.inputs * taps; ++k) {
+      const std::size_t channel = first + k / taps;
+      const std::size_t y = top + k % taps / term.kernel[1] * term.dilation[0];
+      const std::size_t x = left + k % taps % term.kernel[1] * term.dilation[1];
+      const bool inside = y >= term.padding[0] && y < term.padding[0] + term.in.height && x >= term.padding[2] &&
+                          x < term.padding[2] + term.in.width;
+      std::int32_t value = term.pad.empty() ? 0 : term.pad[channel];
+      if (inside) {
+        value = value_at(term.format, values, area, channel, (y - term.padding[0]) * term.in.width + x - term.padding[2]);
+      }
+      sum += weights[k] * value;
+    }
+    sums[place] += sum;
+  }
+}
+
+}  // namespace firebit

@@ -1,0 +1,78 @@
+// A summand of a layer, made ready to run: which kernel, its weights in that kernel's order, where its values lie.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "engine/buffer.hpp"
+#include "engine/record.hpp"
+
+namespace firebit {
+
+// How the values of a source lie in memory: nibbles of four channels [⌈C/4⌉][H][W]; bytes or int32 [C][H][W].
+enum class Format { bits, bytes, words };
+
+enum class Method {
+  shortcut,  // coefficient · value
+  dot,       // the whole source against every row of weights
+  lookup,    // tables of bytes
+  tabled,    // tables of int32, made on the fly
+  product,   // products of int16
+  scalar,    // cell by cell: what no other method holds
+};
+
+// Groups of four bits whose tables are looked up in one pass, so that panel and sums stay in the first cache.
+constexpr std::size_t lookup_block = 256;
+
+// The weights of one group of a convolution.
+struct Matrix {
+  Buffer<std::uint8_t> tables;       // lookup: [blocks][pairs][groups of the block][2][16]
+  std::vector<std::int32_t> bases;   // lookup: what is missing in the sums of tables, per output
+  std::size_t chunk = 0;             // lookup
+  Buffer<std::int16_t> wide;         // tabled [blocks of 32][groups][4][32]; product [quads][pairs][4][2]; dot [O][length]
+  Buffer<std::int8_t> narrow;        // dot [O][length], where the weights fit
+};
+
+// Planes of a source with their padding, columns of a stride apart from each other: [plane][phase][height][width].
+struct Field {
+  bool is_source = false;            // the source itself will do
+  std::size_t planes = 0;            // of all groups
+  std::size_t phases = 1, height = 1, width = 1;
+
+  std::size_t plane() const { return phases * height * width; }
+  std::size_t bytes() const { return is_source ? 0 : rounded_up(planes * plane() + slack, 64); }
+};
+
+struct Term {
+  std::size_t source = 0;
+  Method method = Method::scalar;
+  Format format = Format::bits;
+  Map in, sums;                      // sums before pooling
+  std::size_t groups = 1, outputs = 0, inputs = 0;  // outputs and inputs of one group
+  std::size_t kernel[2] = {1, 1}, stride[2] = {1, 1}, dilation[2] = {1, 1}, padding[4] = {0, 0, 0, 0};
+  std::vector<std::uint8_t> pad;     // per channel; empty: 0
+  std::optional<Pool> pool;
+  std::vector<std::int32_t> coefficients;
+  std::vector<std::int16_t> weights;  // scalar only
+  std::vector<Matrix> matrices;       // per group
+  Field field;
+  std::size_t rows = 0;               // of a panel
+  std::size_t length = 0;             // of a row of dot
+  std::vector<std::uint32_t> taps;    // where every row of a panel begins in a field
+
+  bool has_panel() const { return method == Method::lookup || method == Method::tabled || method == Method::product; }
+  // Bytes of a slice of a panel, of all groups.
+  std::size_t panel_bytes() const {
+    return groups * rows * slice * (method == Method::product ? sizeof(std::int16_t) : 1);
+  }
+  std::size_t planes_of_group() const { return field.planes / groups; }
+  std::size_t first_plane(std::size_t group) const {
+    return field.is_source && format == Format::bits ? group * inputs / 4 : group * planes_of_group();
+  }
+};
+
+// Throws std::invalid_argument where sizes do not fit.
+Term prepare(TermRecord record, const Map& source, Format format, const std::vector<std::uint8_t>& pad);
+
+}  // namespace firebit

@@ -1,0 +1,34 @@
+// All kernels of an instruction set from its vocabulary.
+#pragma once
+
+#if defined(_MSC_VER)
+#define FIREBIT_INLINE __forceinline
+#else
+#define FIREBIT_INLINE inline __attribute__((always_inline))
+#endif
+
+#include "generic/hamming.hpp"
+#include "generic/lookup.hpp"
+#include "generic/panel.hpp"
+#include "generic/sums.hpp"
+#include "kernels.hpp"
+
+namespace firebit::generic {
+
+template <class Simd>
+Kernels kernels(const char* name) {
+  return {name,
+          hamming<Simd>,
+          fill_bytes<Simd>,
+          fill_pairs<Simd>,
+          look_up<Simd>,
+          look_up_bits<Simd>,
+          look_up_sums<Simd>,
+          sum_tables<Simd>,
+          multiply<Simd>,
+          dot8<Simd>,
+          dot16<Simd>,
+          step<Simd>};
+}
+
+}  // namespace firebit::generic

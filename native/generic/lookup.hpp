@@ -1,0 +1,164 @@
+// Sums by look-ups: four bits choose one of 16 partial sums, a vector of columns at a time. Vocabulary of Simd:
+//   Bytes, width                a vector and its bytes
+//   load, store, zero, splat8, splat16
+//   table(p)                    16 bytes, for every look-up of a vector
+//   look_up(table, indices)     table[index] for every byte
+//   add8, add16, sub16          wrapping sums of bytes and 16-bit words
+//   high_bytes, shift_up        words >> 8 and words << 8
+//   at_least16(a, b)            words of ones where a ≥ b, unsigned
+//   low_bytes_of(a, b)          low bytes of the words of a, high bytes of those of b
+//   both, either                and, or
+//   lookup_pairs                pairs of outputs at a time that fit the registers
+//
+// Sums of an output lie vector by vector: words that hold both bytes of each word's columns, summed with the upper one
+// still in place, and words of the upper ones. `evens` takes the two apart.
+#pragma once
+
+#include "kernels.hpp"
+
+namespace firebit::generic {
+
+template <class Simd>
+inline std::uint16_t* words_of(std::uint16_t* sums, std::size_t output, std::size_t vector) {
+  return sums + output * slice + vector * Simd::width;
+}
+
+template <class Simd>
+inline const std::uint16_t* words_of(const std::uint16_t* sums, std::size_t output, std::size_t vector) {
+  return sums + output * slice + vector * Simd::width;
+}
+
+template <class Simd>
+inline typename Simd::Bytes evens(typename Simd::Bytes all, typename Simd::Bytes odds) {
+  return Simd::sub16(all, Simd::shift_up(odds));
+}
+
+// `count` look-ups of 2 · Pairs outputs, added up in bytes, then in words.
+template <class Simd, std::size_t Pairs>
+struct LookupStep {
+  using Bytes = typename Simd::Bytes;
+  static constexpr std::size_t vectors = slice / Simd::width;
+  static constexpr std::size_t outputs = 2 * Pairs;
+
+  Bytes all[outputs][vectors];
+  Bytes odds[outputs][vectors];
+
+  FIREBIT_INLINE void load(const std::uint16_t* sums, bool begins) {
+    for (std::size_t o = 0; o < outputs; ++o) {
+      for (std::size_t v = 0; v < vectors; ++v) {
+        const std::uint16_t* words = words_of<Simd>(sums, o, v);
+        all[o][v] = begins ? Simd::zero() : Simd::load(words);
+        odds[o][v] = begins ? Simd::zero() : Simd::load(words + Simd::width / 2);
+      }
+    }
+  }
+
+  FIREBIT_INLINE void store(std::uint16_t* sums) const {
+    for (std::size_t o = 0; o < outputs; ++o) {
+      for (std::size_t v = 0; v < vectors; ++v) {
+        std::uint16_t* words = words_of<Simd>(sums, o, v);
+        Simd::store(words, all[o][v]);
+        Simd::store(words + Simd::width / 2, odds[o][v]);
+      }
+    }
+  }
+
+  // `tables` of the first pair; those of the next lie `stride` bytes behind.
+  FIREBIT_INLINE void add(const std::uint8_t* tables, std::size_t stride, const std::uint8_t* panel, std::size_t count) {
+    Bytes bytes[outputs][vectors];
+    for (std::size_t o = 0; o < outputs; ++o) {
+      for (std::size_t v = 0; v < vectors; ++v) bytes[o][v] = Simd::zero();
+    }
+    for (std::size_t g = 0; g < count; ++g) {
+      Bytes indices[vectors];
+      for (std::size_t v = 0; v < vectors; ++v) indices[v] = Simd::load(panel + g * slice + v * Simd::width);
+      for (std::size_t o = 0; o < outputs; ++o) {
+        const Bytes table = Simd::table(tables + o / 2 * stride + g * 32 + o % 2 * 16);
+        for (std::size_t v = 0; v < vectors; ++v) {
+          bytes[o][v] = Simd::add8(bytes[o][v], Simd::look_up(table, indices[v]));
+        }
+      }
+    }
+    for (std::size_t o = 0; o < outputs; ++o) {
+      for (std::size_t v = 0; v < vectors; ++v) {
+        all[o][v] = Simd::add16(all[o][v], bytes[o][v]);
+        odds[o][v] = Simd::add16(odds[o][v], Simd::high_bytes(bytes[o][v]));
+      }
+    }
+  }
+};
+
+template <class Simd, std::size_t Pairs, std::size_t Chunk>
+FIREBIT_INLINE void look_up_step(const Lookup& at, std::size_t pair) {
+  const std::size_t stride = at.groups * 32;
+  const std::uint8_t* tables = at.tables + pair * stride;
+  std::uint16_t* sums = at.sums + pair * 2 * slice;
+  LookupStep<Simd, Pairs> step;
+  step.load(sums, at.begins);
+  const std::size_t chunk = Chunk > 0 ? Chunk : at.chunk;
+  std::size_t g = 0;
+  for (; g + chunk <= at.groups; g += chunk) step.add(tables + g * 32, stride, at.panel + g * slice, chunk);
+  if (g < at.groups) step.add(tables + g * 32, stride, at.panel + g * slice, at.groups - g);
+  step.store(sums);
+}
+
+template <class Simd, std::size_t Chunk>
+inline void look_up_all(const Lookup& at) {
+  std::size_t pair = 0;
+  for (; pair + Simd::lookup_pairs <= at.pairs; pair += Simd::lookup_pairs) {
+    look_up_step<Simd, Simd::lookup_pairs, Chunk>(at, pair);
+  }
+  for (; pair < at.pairs; ++pair) look_up_step<Simd, 1, Chunk>(at, pair);
+}
+
+template <class Simd>
+void look_up(const Lookup& at) {
+  switch (at.chunk) {
+    case 2: return look_up_all<Simd, 2>(at);
+    case 3: return look_up_all<Simd, 3>(at);
+    case 4: return look_up_all<Simd, 4>(at);
+    case 8: return look_up_all<Simd, 8>(at);
+    default: return look_up_all<Simd, 0>(at);
+  }
+}
+
+template <class Simd>
+void look_up_bits(const std::uint16_t* sums, std::size_t quads, const std::uint16_t* thresholds,
+                  const std::uint8_t* flips, std::uint8_t* out, std::size_t stride) {
+  using Bytes = typename Simd::Bytes;
+  for (std::size_t q = 0; q < quads; ++q) {
+    for (std::size_t v = 0; v < slice / Simd::width; ++v) {
+      Bytes nibbles = Simd::splat8(flips[q]);
+      for (std::size_t j = 0; j < 4; ++j) {
+        const std::uint16_t* words = words_of<Simd>(sums, 4 * q + j, v);
+        const Bytes odds = Simd::load(words + Simd::width / 2);
+        const Bytes even = evens<Simd>(Simd::load(words), odds);
+        const Bytes threshold = Simd::splat16(thresholds[4 * q + j]);
+        const Bytes fires =
+            Simd::low_bytes_of(Simd::at_least16(even, threshold), Simd::at_least16(odds, threshold));
+        nibbles = Simd::differ(nibbles, Simd::both(fires, Simd::splat8(static_cast<std::uint8_t>(1u << j))));
+      }
+      Simd::store(out + q * stride + v * Simd::width, nibbles);
+    }
+  }
+}
+
+template <class Simd>
+void look_up_sums(const std::uint16_t* sums, std::size_t outputs, const std::int32_t* bases, std::int32_t* out,
+                  std::size_t stride) {
+  constexpr std::size_t half = Simd::width / 2;
+  for (std::size_t o = 0; o < outputs; ++o) {
+    for (std::size_t v = 0; v < slice / Simd::width; ++v) {
+      const std::uint16_t* words = words_of<Simd>(sums, o, v);
+      std::int32_t* to = out + o * stride + v * Simd::width;
+      for (std::size_t i = 0; i < half; ++i) {
+        const std::uint16_t odd = words[half + i];
+        const std::uint16_t even = static_cast<std::uint16_t>(words[i] - (odd << 8));
+        to[2 * i] += bases[o] + even;
+        to[2 * i + 1] += bases[o] + odd;
+      }
+    }
+  }
+}
+
+}  // namespace firebit::generic

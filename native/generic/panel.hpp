@@ -1,0 +1,61 @@
+// Panels: what the columns of a slice see of a source, row by row.
+#pragma once
+
+#include <cstring>
+
+#include "kernels.hpp"
+
+namespace firebit::generic {
+
+// Copies 16 bytes at a time; what is written beyond the end is overwritten by the next stretch or row, or is slack.
+template <class Simd>
+inline void copy(const std::uint8_t* from, std::uint8_t* to, std::size_t bytes) {
+  for (std::size_t i = 0; i < bytes; i += 16) std::memcpy(to + i, from + i, 16);
+}
+
+template <class Simd>
+void fill_bytes(const Filling& filling, const std::uint8_t* source, std::uint8_t* panel) {
+  const std::size_t slice_bytes = filling.rows * slice;
+  std::uint8_t* last = panel + (filling.slices - 1) * slice_bytes;
+  for (std::size_t s = 0, first = 0; s < filling.slices; ++s) {
+    std::size_t end = first;
+    while (end < filling.stretch_count && filling.stretches[end].slice == s) ++end;
+    std::uint8_t* row = panel + s * slice_bytes;
+    for (std::size_t k = 0; k < filling.rows; ++k, row += slice) {
+      const std::uint8_t* from = source + filling.taps[k];
+      for (std::size_t i = first; i < end; ++i) {
+        const Stretch& part = filling.stretches[i];
+        copy<Simd>(from + part.source, row + part.column, part.length);
+      }
+    }
+    first = end;
+  }
+  const std::size_t unused = slice - filling.last_columns;
+  if (unused == 0) return;
+  for (std::size_t k = 0; k < filling.rows; ++k) std::memset(last + k * slice + filling.last_columns, 0, unused);
+}
+
+template <class Simd>
+inline void interleave(const std::uint8_t* a, const std::uint8_t* b, std::int16_t* to, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    to[2 * i] = a[i];
+    to[2 * i + 1] = b[i];
+  }
+}
+
+template <class Simd>
+void fill_pairs(const Filling& filling, const std::uint8_t* source, std::int16_t* panel) {
+  static const std::uint8_t nothing[slice] = {};
+  const std::size_t pairs = filling.rows / 2;
+  for (std::size_t i = 0; i < filling.stretch_count; ++i) {
+    const Stretch& part = filling.stretches[i];
+    std::int16_t* to = panel + (part.slice * pairs * slice + part.column) * 2;
+    for (std::size_t k = 0; k < pairs; ++k, to += 2 * slice) {
+      const std::uint32_t tap = filling.taps[2 * k + 1];
+      const std::uint8_t* second = tap == no_tap ? nothing : source + tap + part.source;
+      interleave<Simd>(source + filling.taps[2 * k] + part.source, second, to, part.length);
+    }
+  }
+}
+
+}  // namespace firebit::generic

@@ -1,0 +1,141 @@
+// Sums of integers: over bits by tables made on the fly, over values by products, and the step that makes bits of them.
+// Vocabulary of Simd, beside that of lookup.hpp:
+//   Ints, lanes                 a vector of int32, and how many
+//   load32, store32, zero32, add32
+//   widen(p)                    `lanes` int16 as int32
+//   splat_pair(p)               two int16, for every lane
+//   load_pairs(p)               `lanes` pairs of int16
+//   multiply_add(sum, a, b)     sum + the products of both halves of every pair
+//   dot_bits(sum, bits, w)      sum + products of `width` bytes 0 or 1 with int8, somehow spread over the lanes
+//   total(v)                    sum of all lanes
+#pragma once
+
+#include "kernels.hpp"
+
+namespace firebit::generic {
+
+// The 16 sums of every group of four weights, of 32 outputs: [groups][16][32].
+template <class Simd>
+inline void make_tables(const std::int16_t* weights, std::size_t groups, std::int32_t* tables) {
+  for (std::size_t g = 0; g < groups; ++g) {
+    for (std::size_t v = 0; v < table_outputs; v += Simd::lanes) {
+      const std::int16_t* w = weights + g * 4 * table_outputs + v;
+      std::int32_t* to = tables + g * 16 * table_outputs + v;
+      typename Simd::Ints sums[16];
+      sums[0] = Simd::zero32();
+      for (std::size_t j = 0; j < 4; ++j) {
+        const typename Simd::Ints weight = Simd::widen(w + j * table_outputs);
+        for (std::size_t i = 0; i < (std::size_t{1} << j); ++i) sums[(std::size_t{1} << j) + i] = Simd::add32(sums[i], weight);
+      }
+      for (std::size_t i = 0; i < 16; ++i) Simd::store32(to + i * table_outputs, sums[i]);
+    }
+  }
+}
+
+template <class Simd>
+void sum_tables(const Tabled& at) {
+  constexpr std::size_t vectors = table_outputs / Simd::lanes;
+  std::int32_t* tables = at.scratch;
+  std::int32_t* sums = at.scratch + table_groups * 16 * table_outputs;
+  for (std::size_t first = 0; first < at.groups; first += table_groups) {
+    const std::size_t groups = at.groups - first < table_groups ? at.groups - first : table_groups;
+    make_tables<Simd>(at.weights + first * 4 * table_outputs, groups, tables);
+    for (std::size_t s = 0; s < at.slices; ++s) {
+      const std::uint8_t* panel = at.panel + s * at.panel_slice + first * slice;
+      for (std::size_t c = 0; c < slice; ++c) {
+        std::int32_t* to = sums + (s * slice + c) * table_outputs;
+        typename Simd::Ints sum[vectors];
+        for (std::size_t v = 0; v < vectors; ++v) sum[v] = first == 0 ? Simd::zero32() : Simd::load32(to + v * Simd::lanes);
+        for (std::size_t g = 0; g < groups; ++g) {
+          const std::int32_t* entry = tables + (g * 16 + panel[g * slice + c]) * table_outputs;
+          for (std::size_t v = 0; v < vectors; ++v) sum[v] = Simd::add32(sum[v], Simd::load32(entry + v * Simd::lanes));
+        }
+        for (std::size_t v = 0; v < vectors; ++v) Simd::store32(to + v * Simd::lanes, sum[v]);
+      }
+    }
+  }
+  for (std::size_t o = 0; o < at.outputs; ++o) {
+    for (std::size_t c = 0; c < at.slices * slice; ++c) at.out[o * at.stride + c] += sums[c * table_outputs + o];
+  }
+}
+
+template <class Simd>
+void multiply(const Product& at) {
+  constexpr std::size_t vectors = 2;
+  constexpr std::size_t step = vectors * Simd::lanes;
+  for (std::size_t q = 0; q < at.quads; ++q) {
+    for (std::size_t c = 0; c < slice; c += step) {
+      typename Simd::Ints sums[4][vectors];
+      for (std::size_t o = 0; o < 4; ++o) {
+        for (std::size_t v = 0; v < vectors; ++v) sums[o][v] = Simd::zero32();
+      }
+      const std::int16_t* weights = at.weights + q * at.pairs * 8;
+      const std::int16_t* panel = at.panel + c * 2;
+      for (std::size_t k = 0; k < at.pairs; ++k, weights += 8, panel += 2 * slice) {
+        const typename Simd::Ints first = Simd::load_pairs(panel), second = Simd::load_pairs(panel + 2 * Simd::lanes);
+        for (std::size_t o = 0; o < 4; ++o) {
+          const typename Simd::Ints weight = Simd::splat_pair(weights + 2 * o);
+          sums[o][0] = Simd::multiply_add(sums[o][0], first, weight);
+          sums[o][1] = Simd::multiply_add(sums[o][1], second, weight);
+        }
+      }
+      for (std::size_t o = 0; o < 4; ++o) {
+        std::int32_t* to = at.out + (4 * q + o) * at.stride + c;
+        for (std::size_t v = 0; v < vectors; ++v) {
+          Simd::store32(to + v * Simd::lanes, Simd::add32(Simd::load32(to + v * Simd::lanes), sums[o][v]));
+        }
+      }
+    }
+  }
+}
+
+template <class Simd>
+void dot8(const std::int8_t* weights, std::size_t length, std::size_t quads, const std::uint8_t* values,
+          std::int32_t* out) {
+  for (std::size_t q = 0; q < quads; ++q, weights += 4 * length) {
+    typename Simd::Ints sums[4] = {Simd::zero32(), Simd::zero32(), Simd::zero32(), Simd::zero32()};
+    for (std::size_t i = 0; i < length; i += Simd::width) {
+      const typename Simd::Bytes seen = Simd::load(values + i);
+      for (std::size_t o = 0; o < 4; ++o) {
+        sums[o] = Simd::dot_bits(sums[o], seen, Simd::load(weights + o * length + i));
+      }
+    }
+    for (std::size_t o = 0; o < 4; ++o) out[4 * q + o] = Simd::total(sums[o]);
+  }
+}
+
+template <class Simd>
+void dot16(const std::int16_t* weights, std::size_t length, std::size_t quads, const std::int16_t* values,
+           std::int32_t* out) {
+  for (std::size_t q = 0; q < quads; ++q, weights += 4 * length) {
+    typename Simd::Ints sums[4] = {Simd::zero32(), Simd::zero32(), Simd::zero32(), Simd::zero32()};
+    for (std::size_t i = 0; i < length; i += 2 * Simd::lanes) {
+      const typename Simd::Ints seen = Simd::load_pairs(values + i);
+      for (std::size_t o = 0; o < 4; ++o) {
+        sums[o] = Simd::multiply_add(sums[o], seen, Simd::load_pairs(weights + o * length + i));
+      }
+    }
+    for (std::size_t o = 0; o < 4; ++o) out[4 * q + o] = Simd::total(sums[o]);
+  }
+}
+
+template <class Simd>
+void step(const Stepping& at) {
+  for (std::size_t q = 0; 4 * q < at.channels; ++q) {
+    const std::size_t bits = at.channels - 4 * q < 4 ? at.channels - 4 * q : 4;
+    std::uint8_t* out = at.out + q * at.out_stride;
+    const std::int32_t* sums = at.sums + 4 * q * at.stride;
+    const std::int32_t* limits = at.limits + 4 * q;
+    const std::uint8_t flip = at.flips[q];
+    for (std::size_t c = 0; c < at.columns; ++c) out[c] = flip;
+    for (std::size_t j = 0; j < bits; ++j) {
+      const std::int32_t limit = limits[j];
+      const std::int32_t* row = sums + j * at.stride;
+      for (std::size_t c = 0; c < at.columns; ++c) {
+        out[c] = static_cast<std::uint8_t>(out[c] ^ ((row[c] > limit ? 1u : 0u) << j));
+      }
+    }
+  }
+}
+
+}  // namespace firebit::generic

@@ -1,0 +1,81 @@
+// The vocabulary for 64-bit ARM: vectors of 16 bytes.
+#pragma once
+
+#include <arm_neon.h>
+
+#include <cstring>
+
+#include "generic/hamming.hpp"
+
+namespace firebit::neon {
+
+struct Simd {
+  static constexpr std::size_t block = 16;
+  // A byte counts up to 8 ones a vector, so its counter holds 31 vectors.
+  static constexpr std::size_t vectors_per_counter = 31;
+
+  static std::uint64_t popcount(std::uint64_t word) { return vaddv_u8(vcnt_u8(vcreate_u8(word))); }
+
+  static std::uint64_t differing_bits(const std::uint8_t* a, const std::uint8_t* b, std::size_t blocks) {
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < blocks;) {
+      const std::size_t left = blocks - i;
+      const std::size_t end = i + (left < vectors_per_counter ? left : vectors_per_counter);
+      uint8x16_t counts = vdupq_n_u8(0);
+      for (; i < end; ++i) counts = vaddq_u8(counts, vcntq_u8(veorq_u8(vld1q_u8(a + i * block), vld1q_u8(b + i * block))));
+      sum += vaddlvq_u8(counts);
+    }
+    return sum;
+  }
+
+  static constexpr std::size_t width = 16;
+  static constexpr std::size_t lookup_pairs = 1;
+  using Bytes = uint8x16_t;
+
+  static Bytes load(const void* from) { return vld1q_u8(static_cast<const std::uint8_t*>(from)); }
+  static void store(void* to, Bytes v) { vst1q_u8(static_cast<std::uint8_t*>(to), v); }
+  static Bytes zero() { return vdupq_n_u8(0); }
+  static Bytes splat8(std::uint8_t value) { return vdupq_n_u8(value); }
+  static Bytes splat16(std::uint16_t value) { return vreinterpretq_u8_u16(vdupq_n_u16(value)); }
+  static Bytes table(const std::uint8_t* from) { return vld1q_u8(from); }
+  static Bytes look_up(Bytes table, Bytes indices) { return vqtbl1q_u8(table, indices); }
+  static Bytes add8(Bytes a, Bytes b) { return vaddq_u8(a, b); }
+  static Bytes both(Bytes a, Bytes b) { return vandq_u8(a, b); }
+  static Bytes differ(Bytes a, Bytes b) { return veorq_u8(a, b); }
+  static Bytes add16(Bytes a, Bytes b) { return bytes(vaddq_u16(words(a), words(b))); }
+  static Bytes sub16(Bytes a, Bytes b) { return bytes(vsubq_u16(words(a), words(b))); }
+  static Bytes high_bytes(Bytes a) { return bytes(vshrq_n_u16(words(a), 8)); }
+  static Bytes shift_up(Bytes a) { return bytes(vshlq_n_u16(words(a), 8)); }
+  static Bytes at_least16(Bytes a, Bytes b) { return bytes(vcgeq_u16(words(a), words(b))); }
+  static Bytes low_bytes_of(Bytes a, Bytes b) { return vbslq_u8(splat16(0x00ff), a, b); }
+
+  static constexpr std::size_t lanes = 4;
+  using Ints = int32x4_t;
+
+  static Ints load32(const std::int32_t* from) { return vld1q_s32(from); }
+  static void store32(std::int32_t* to, Ints v) { vst1q_s32(to, v); }
+  static Ints zero32() { return vdupq_n_s32(0); }
+  static Ints add32(Ints a, Ints b) { return vaddq_s32(a, b); }
+  static Ints widen(const std::int16_t* from) { return vmovl_s16(vld1_s16(from)); }
+  static Ints load_pairs(const std::int16_t* from) { return vreinterpretq_s32_s16(vld1q_s16(from)); }
+  static Ints splat_pair(const std::int16_t* from) {
+    std::int32_t pair;
+    std::memcpy(&pair, from, sizeof pair);
+    return vdupq_n_s32(pair);
+  }
+  static Ints multiply_add(Ints sum, Ints a, Ints b) {
+    const int16x8_t x = vreinterpretq_s16_s32(a), y = vreinterpretq_s16_s32(b);
+    return vaddq_s32(sum, vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(y)), vmull_high_s16(x, y)));
+  }
+  static Ints dot_bits(Ints sum, Bytes bits, Bytes weights) {
+    const int8x16_t seen = vmulq_s8(vreinterpretq_s8_u8(bits), vreinterpretq_s8_u8(weights));
+    return vpadalq_s16(sum, vpaddlq_s8(seen));
+  }
+  static std::int32_t total(Ints v) { return vaddvq_s32(v); }
+
+ private:
+  static uint16x8_t words(Bytes v) { return vreinterpretq_u16_u8(v); }
+  static Bytes bytes(uint16x8_t v) { return vreinterpretq_u8_u16(v); }
+};
+
+}  // namespace firebit::neon

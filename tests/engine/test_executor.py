@@ -1,0 +1,336 @@
+"""Native code against the reference, bit for bit: on drawn layers of every kind, in every batch, on every thread."""
+
+import multiprocessing
+import os
+import pickle
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from firebit.engine import native, reference
+from firebit.engine.executor import NativeExecutor, ReferenceExecutor, executor
+from firebit.engine.network import Network
+from firebit.engine.plan import Input, Layer, Logits, Plan, Term
+from firebit.engine.pool import Pool
+from firebit.errors import ModelFileError, UsageError
+
+BUILT = native.instruction_sets()[:-1]
+FEW, MANY = 60, 10_000
+
+needs_native = pytest.mark.skipif(not BUILT, reason="no native code is built")
+
+
+def pictures(plan: Plan, count: int, seed: int = 0) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (count, *plan.input.shape), np.uint8)
+
+
+def check(plan: Plan, count: int, threads: int = 1, seed: int = 0) -> None:
+    """Sums, bits, codes and logits of every layer equal those of the reference, on every instruction set."""
+    seen = pictures(plan, count, seed)
+    expected = list(reference.states(plan, seen))
+    for name in BUILT:
+        found = NativeExecutor(plan, name, threads)
+        for state in expected:
+            layer, bits = state.layer.name, state.bits
+            where = (name, layer, found.methods[layer])
+            assert np.array_equal(found.bits(seen, layer), bits), where
+            assert np.array_equal(found.sums(seen, layer), state.sums), where
+            packed = np.packbits(bits.reshape(count, -1), axis=1, bitorder="little")
+            assert np.array_equal(found.codes(seen, layer), packed), where
+        if plan.logits is not None:
+            assert np.array_equal(found.logits(seen), reference.logits(plan, seen)), name
+
+
+def whole(random: np.random.Generator, largest: int, shape: tuple[int, ...]) -> NDArray[np.int16]:
+    return random.integers(-largest, largest, shape, endpoint=True).astype(np.int16)
+
+
+def sides(least: int, most: int) -> st.SearchStrategy[tuple[int, int]]:
+    return st.tuples(st.integers(least, most), st.integers(least, most))
+
+
+@st.composite
+def pools(draw: st.DrawFn, kinds: tuple[str, ...]) -> Pool:
+    kernel = draw(sides(1, 3))
+    padding = (draw(st.integers(0, kernel[0] // 2)), draw(st.integers(0, kernel[1] // 2)))
+    flags = draw(st.booleans()), draw(st.booleans())
+    return Pool(draw(st.sampled_from(kinds)), kernel, draw(sides(1, 3)), padding, *flags)
+
+
+def firing(channels: int, post: Pool | None = None) -> Layer:
+    """Bits of pixels, each on its own: about half of them fire."""
+    term = Term("input", np.ones((channels, 1, 1, 1), np.int16), groups=channels)
+    return Layer("seen", (term,), np.full((1, channels), 128, np.int32), np.ones(channels, np.int8), post)
+
+
+@st.composite
+def convolutions(draw: st.DrawFn, source: str, channels: int, largest: int) -> Term:
+    groups = draw(st.sampled_from([count for count in (1, 1, 2, 3, channels) if channels % count == 0]))
+    outputs = groups * draw(st.integers(1, 40 if groups == 1 else 6))
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    weights = whole(random, largest, (outputs, channels // groups, *draw(sides(1, 5))))
+    padding = draw(st.tuples(*[st.integers(0, 3)] * 4))
+    return Term(source, weights, draw(sides(1, 4)), padding, draw(sides(1, 2)), groups)
+
+
+def made_terms(draw: st.DrawFn, kind: str, source: str, shape: tuple[int, ...], largest: int) -> tuple[Term, ...]:
+    """The terms of the layer that is tested."""
+    random, channels = np.random.default_rng(draw(st.integers(0, 2**32))), shape[0]
+    if kind == "dot":
+        outputs = draw(st.integers(1, 30))
+        return (Term(source, whole(random, largest, (outputs, int(np.prod(shape))))),)
+    if kind == "terms":
+        # A block of a residual net, with or without a projection.
+        plain = Term(source, whole(random, 9, (channels, channels, 3, 3)), padding=(1, 1, 1, 1))
+        added = Term(source, random.integers(-99, 99, channels).astype(np.int32))
+        projected = Term(source, whole(random, largest, (channels, channels, 1, 1)))
+        return (plain, added, projected) if draw(st.booleans()) else (plain, added)
+    term = draw(convolutions(source, channels, largest))
+    return (replace(term, pool=draw(pools(("max", "sum")))),) if kind == "pooled" else (term,)
+
+
+def made_layer(draw: st.DrawFn, kind: str, terms: tuple[Term, ...], shape: tuple[int, ...]) -> Layer:
+    """A layer of these terms whose thresholds lie among its sums, behind a source of that shape."""
+    random, first = np.random.default_rng(draw(st.integers(0, 2**32))), terms[0]
+    rows = 1
+    if kind == "pooled" and first.pool is not None and draw(st.booleans()):
+        rows = len(first.pool.windows(*first.sums(shape)[1:]))
+    reach = int(np.abs(first.weights).sum()) // first.channels
+    threshold = random.integers(-reach, reach, (rows, first.channels), endpoint=True).astype(np.int32)
+    direction = random.choice(np.array([1, 1, 1, -1, -1, 0], np.int8), first.channels)
+    post = draw(pools(("max", "sum", "mean"))) if kind != "dot" and draw(st.booleans()) else None
+    return Layer("made", terms, threshold, direction, post)
+
+
+@st.composite
+def plans(draw: st.DrawFn, kind: str) -> Plan:
+    """A layer of a kind, and logits that see it whole."""
+    channels, size = (
+        (draw(st.integers(1, 70)), draw(sides(1, 4)))
+        if kind == "dot"
+        else (
+            draw(st.integers(1, 13)),
+            draw(sides(1, 19)),
+        )
+    )
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    large = kind in ("tabled", "product") or draw(st.booleans())
+    largest = 32_767 if large else draw(st.sampled_from([1, 3, 20, 127]))
+    post = draw(pools(("sum", "mean"))) if kind == "counts" else None
+    if kind == "scalar":
+        # Counts over a byte.
+        size, post = (17, 18), Pool("sum", (16, 17), (1, 1))
+    layers = () if kind == "product" else (firing(channels, post),)
+    try:
+        shape = (channels, *size) if post is None else post.shape((channels, *size))
+        terms = made_terms(draw, kind, layers[0].name if layers else "input", shape, largest)
+        seen = Input((channels, *size), tuple(random.integers(0, 256, channels).tolist()))
+        plan = Plan(seen, (*layers, made_layer(draw, kind, terms, shape)))
+        weights = whole(random, 999, (3, int(np.prod(plan.values["made"].shape))))
+        return Plan(seen, plan.layers, Logits("last", (Term("made", weights),), 0.37, np.array([0.1, -0.2, 1e-3])))
+    except ModelFileError:
+        # A window or kernel larger than its map, or sums too large.
+        reject()
+
+
+KINDS = ("product", "lookup", "tabled", "counts", "scalar", "pooled", "terms", "dot")
+
+
+def drawn(kind: str, examples: int) -> None:
+    used: set[str] = set()
+
+    @settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=examples, database=None)
+    @given(plans(kind), st.integers(1, 5), st.integers(1, 3), st.integers(0, 99))
+    def run(plan: Plan, count: int, threads: int, seed: int) -> None:
+        check(plan, count, threads, seed)
+        used.update(*NativeExecutor(plan, BUILT[0], 1).methods.values())
+
+    run()
+    assert kind in used or kind in ("counts", "pooled", "terms"), used
+
+
+@needs_native
+@pytest.mark.parametrize("kind", KINDS)
+def test_drawn_layers(kind: str) -> None:
+    drawn(kind, FEW)
+
+
+@needs_native
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_drawn_layers(kind: str) -> None:
+    drawn(kind, MANY)
+
+
+@needs_native
+def test_small_plans_of_every_field(plan: Plan) -> None:
+    for threads in (1, 3):
+        check(plan, 37, threads)
+
+
+@needs_native
+@pytest.mark.parametrize("name", BUILT)
+def test_batches_and_threads_change_nothing(name: str, plans: dict[str, Plan]) -> None:
+    for plan in plans.values():
+        seen, layer = pictures(plan, 41), plan.layers[-1].name
+        expected = reference.states(plan, seen)
+        *_, last = expected
+        for threads in (1, 2, 5):
+            found = NativeExecutor(plan, name, threads)
+            for count in (0, 1, 2, 7, 41):
+                assert np.array_equal(found.bits(seen[:count], layer), last.bits[:count])
+
+
+@needs_native
+def test_many_python_threads_at_once(plans: dict[str, Plan]) -> None:
+    network, plan = Network(plans["conv"], 2), plans["conv"]
+    seen = pictures(plan, 50)
+    expected = reference.logits(plan, seen)
+    results: list[bool] = []
+
+    def ask() -> None:
+        for _ in range(20):
+            results.append(np.array_equal(network.logits(seen), expected))
+
+    callers = [threading.Thread(target=ask) for _ in range(8)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert len(results) == 160
+    assert all(results)
+
+
+def answers(network: Network, seen: NDArray[np.uint8], out: "multiprocessing.SimpleQueue[bytes]") -> None:
+    out.put(network.logits(seen).tobytes())
+
+
+@needs_native
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_in_child_processes(method: str, plans: dict[str, Plan]) -> None:
+    """After a fork the parent's threads are gone: the child makes its own. A spawned child gets the network pickled."""
+    context, plan = multiprocessing.get_context(method), plans["conv"]
+    network, seen = Network(plan, 2), pictures(plan, 9)
+    expected = network.logits(seen)
+    assert np.array_equal(expected, reference.logits(plan, seen))
+    out = context.SimpleQueue()
+    children = [context.Process(target=answers, args=(network, seen, out)) for _ in range(2)]
+    for child in children:
+        child.start()
+    assert [out.get() for _ in children] == [expected.tobytes()] * 2
+    for child in children:
+        child.join(60)
+        assert child.exitcode == 0
+    assert np.array_equal(network.logits(seen), expected)
+
+
+def test_threads_by_default_are_the_usable_cores(plans: dict[str, Plan], monkeypatch: pytest.MonkeyPatch) -> None:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if BUILT:
+        assert Network(plans["conv"]).threads == usable
+    monkeypatch.setenv("FIREBIT_ISA", "numpy")
+    assert isinstance(executor(plans["conv"], 2), ReferenceExecutor)
+    assert Network(plans["conv"], 2).threads == 1
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1025, 2**70, 1.5, True, "2", np.float32(1)])
+def test_what_is_no_number_of_threads_is_refused(threads: object, plans: dict[str, Plan]) -> None:
+    with pytest.raises(UsageError, match="is not a number of threads"):
+        Network(plans["conv"], threads)  # type: ignore[arg-type]
+
+
+def test_an_unknown_instruction_set_is_refused(plans: dict[str, Plan], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIREBIT_ISA", "mmx")
+    with pytest.raises(UsageError, match="FIREBIT_ISA=mmx is not an instruction set"):
+        Network(plans["conv"])
+
+
+def test_pictures_in_any_layout_of_memory(plan: Plan) -> None:
+    network, seen = Network(plan), pictures(plan, 6)
+    expected = network.bits(seen[::-2])
+    assert np.array_equal(network.bits(np.ascontiguousarray(seen[::-2])), expected)
+    assert np.array_equal(network.bits(np.asfortranarray(seen[::-2])), expected)
+    assert network.bits(seen[:0]).shape == (0, *network.units())
+    buffer = np.zeros(seen.nbytes + 1, np.uint8)
+    buffer[1:] = seen.ravel()
+    assert np.array_equal(network.bits(buffer[1:].reshape(seen.shape)[::-2]), expected)
+
+
+def test_a_network_can_be_pickled(plan: Plan) -> None:
+    network, seen = Network(plan, 1), pictures(plan, 3)
+    again = pickle.loads(pickle.dumps(network))
+    assert again.threads == 1
+    assert np.array_equal(again.bits(seen), network.bits(seen))
+
+
+@needs_native
+def test_the_native_engine_trusts_nobody(plans: dict[str, Plan]) -> None:
+    engine = NativeExecutor(plans["residual"], BUILT[0], 1)._engine
+    seen, units = pictures(plans["residual"], 2), np.empty((2, 3, 4, 4), np.uint8)
+    wrong: list[tuple[object, ...]] = [
+        (seen[:, :, :3], 0, units),
+        (seen.astype(np.int8), 0, units),
+        (seen[:, :, ::-1], 0, units),
+        (seen, 2, units),
+        (seen, -1, units),
+        (seen, 0, units[:1]),
+        (seen, 0, units.astype(np.int32)),
+        (seen[0], 0, units),
+    ]
+    for arguments in wrong:
+        with pytest.raises((ValueError, TypeError)):
+            engine.bits(*arguments)  # type: ignore[arg-type]
+    with pytest.raises((ValueError, TypeError)):
+        engine.logits(seen, np.empty((2, 3)))
+
+
+@needs_native
+def test_native_records_that_do_not_fit_are_refused() -> None:
+    module, nothing = native.module(), np.zeros(0, np.int32)
+    geometry = ((1, 1), (0, 0, 0, 0), (1, 1))
+
+    def engine(
+        weights: tuple[int, ...] = (2, 1, 3, 3),
+        source: int = 0,
+        sizes: tuple[tuple[int, ...], ...] = geometry,
+        groups: int = 1,
+        channels: int = 2,
+        pool: object = None,
+        windows: NDArray[np.int32] = nothing,
+        threads: int = 1,
+    ) -> None:
+        term = module.weighted(source, np.ones(weights, np.int16), *sizes, groups, pool, nothing, 0)
+        step = np.zeros((1, channels), np.int32), np.ones(channels, np.int8)
+        layer = module.layer([term], *step, windows, None, 1)
+        module.Engine("portable", threads, (1, 4, 4), np.zeros(1, np.uint8), [layer])
+
+    engine()
+    huge = 2**62
+    for wrong in (
+        {"weights": (2, 1, 5, 3)},
+        {"weights": (2, 2, 3, 3)},
+        {"source": 1},
+        {"sizes": ((0, 1), (0, 0, 0, 0), (1, 1))},
+        {"sizes": ((1, 1), (0, 0, huge, 0), (1, 1))},
+        {"sizes": ((1, 1), (0, 0, 0, 0), (huge, 1))},
+        {"sizes": ((1, 1), (0, 0, 0), (1, 1))},
+        {"groups": 0},
+        {"groups": 2},
+        {"channels": 3},
+        {"pool": module.pool("max", (2, 2, 1, 1, 0, 0, 9, 9), nothing)},
+        {"pool": module.pool("max", (2, 2, huge, 1, 0, 0, 3, 1), nothing)},
+        {"windows": np.full(4, 1, np.int32)},
+        {"threads": 0},
+        {"threads": 10**9},
+    ):
+        with pytest.raises((ValueError, TypeError)):
+            engine(**wrong)  # type: ignore[arg-type]
+    with pytest.raises((ValueError, TypeError)):
+        module.Engine("portable", 1, (1, 4, 4), np.zeros(1, np.uint8), [])
+    with pytest.raises((ValueError, TypeError)):
+        module.pool("median", (1,) * 8, nothing)
