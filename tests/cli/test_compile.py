@@ -129,6 +129,28 @@ def test_json_has_the_whole_report(firebit: Run, run_folder: Path) -> None:
     assert agreed["layers"]["act3"] == {"bits": 60 * 100, "differ": 0}
 
 
+def test_a_fast_file_says_what_it_changed(firebit: Run, run_folder: Path, few_digits: Path) -> None:
+    assert firebit("compile", "few", "--output", "exact.firebit")[0] == 0
+    code, out, _ = firebit("compile", "few", "--precision", "fast", "--json")
+    assert code == 0
+    found, fast = json.loads(out), load(run_folder / "model.firebit")
+    assert (found["precision"], fast.plan.precision) == ("fast", "fast")
+    # Only the second convolution has tables: it alone reads maps of bits.
+    assert [layer.terms[0].tables is not None for layer in fast.plan.layers] == [False, True, False]
+    seen = load_data(few_digits, "test").images
+    differ = (fast.bits(seen, "act2") != load("exact.firebit").bits(seen, "act2")).sum()
+    assert found["agreement"]["layers"]["act2"]["differ"] == differ
+    assert 0 < differ < 0.03 * found["agreement"]["layers"]["act2"]["bits"]
+    assert found["agreement"]["layers"]["act1"]["differ"] == 0
+
+
+def test_an_unknown_precision_is_refused(firebit: Run, run_folder: Path) -> None:
+    code, _, err = firebit("compile", "few", "--precision", "quick")
+    assert code == 2
+    assert "--precision quick is not known." in err
+    assert not (run_folder / "model.firebit").exists()
+
+
 def test_what_snapping_changed_is_counted(firebit: Run, run_folder: Path) -> None:
     """Weights that are on no grid: the table says so, and the count is that of the two networks' bits."""
     path = run_folder / "hardened.safetensors"

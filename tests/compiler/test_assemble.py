@@ -31,7 +31,7 @@ def shortcut(weight: float, **options: Any) -> Part:
 
 
 def layer(*parts: Part, **options: Any) -> Layer:
-    return assemble(Outline(Input(MAP), (step(*parts, **options),), None), (), "exact")[0].layers[0]
+    return assemble(Outline(Input(MAP), (step(*parts, **options),), None), ())[0].layers[0]
 
 
 def test_a_factor_and_a_scale_go_into_the_threshold() -> None:
@@ -57,9 +57,7 @@ def test_factors_without_a_common_size() -> None:
 
 def test_a_scale_that_all_parts_share_leaves_weights_alone() -> None:
     third = np.array([1 / 3])
-    made, changes = assemble(
-        Outline(Input(MAP), (step(conv(0.5, scale=third), shortcut(3.0, scale=third)),), None), (), "exact"
-    )
+    made, changes = assemble(Outline(Input(MAP), (step(conv(0.5, scale=third), shortcut(3.0, scale=third)),), None), ())
     assert [term.weights.ravel().tolist() for term in made.layers[0].terms] == [[1], [6]]
     # (s + 6s') / 6 ≥ 1, with a third that is a little less than one.
     assert made.layers[0].threshold.tolist() == [[7]]
@@ -92,13 +90,13 @@ def test_sums_that_no_grid_keeps_within_31_bits() -> None:
     part = Part("input", np.ones((1, 1, 16, 16)), pool=Pool("sum", (256, 256), (1, 1)), scale=np.ones(1))
     outline = Outline(Input((1, 271, 271)), (step(part, shape=(1, 1, 1)),), None)
     with pytest.raises(UsageError, match="'fire' adds up so many values"):
-        assemble(outline, (), "exact")
+        assemble(outline, ())
 
 
 def logits(part: Part, divide: tuple[int, ...] = (1,)) -> Logits:
     first = step(conv(1.0))
     last = Sum("last", (1, 1, 1), (part,), np.array([[0.5]] * len(divide)), divide)
-    made = assemble(Outline(Input(MAP), (first,), last), (), "exact")[0].logits
+    made = assemble(Outline(Input(MAP), (first,), last), ())[0].logits
     assert made is not None
     return made
 

@@ -192,7 +192,7 @@ def test_examples_that_are_none(example: Any, problem: str) -> None:
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"precision": "fast"}, "precision='fast'"),
+        ({"precision": "quick"}, "precision='quick'"),
         ({"mean": [1.0, 2.0]}, "mean="),
         ({"mean": float("nan")}, "mean="),
         ({"std": 0.0}, "std="),

@@ -17,6 +17,7 @@ from firebit.engine.executor import NativeExecutor, ReferenceExecutor, executor
 from firebit.engine.network import Network
 from firebit.engine.plan import Input, Layer, Logits, Plan, Term
 from firebit.engine.pool import Pool
+from firebit.engine.tables import Tables, chunk_sums, spans
 from firebit.errors import ModelFileError, UsageError
 
 BUILT = native.instruction_sets()[:-1]
@@ -78,6 +79,15 @@ def convolutions(draw: st.DrawFn, source: str, channels: int, largest: int) -> T
     return Term(source, weights, draw(sides(1, 4)), padding, draw(sides(1, 2)), groups)
 
 
+@st.composite
+def some_tables(draw: st.DrawFn, weights: NDArray[np.int16]) -> Tables:
+    """Tables of any chunk whose entries come near their bounds."""
+    chunk, share = draw(st.sampled_from([1, 2, 3, 4, 5, 8, 64])), draw(st.floats(0.1, 0.95))
+    found = spans(weights)
+    room = np.minimum(255 / np.maximum(chunk_sums(found, chunk).max(1), 1), 65_535 / np.maximum(found.sum(1), 1))
+    return Tables(np.clip(room * share * 2**24, 1, 2**24).astype(np.int32), chunk)
+
+
 def made_terms(draw: st.DrawFn, kind: str, source: str, shape: tuple[int, ...], largest: int) -> tuple[Term, ...]:
     """The terms of the layer that is tested."""
     random, channels = np.random.default_rng(draw(st.integers(0, 2**32))), shape[0]
@@ -91,6 +101,9 @@ def made_terms(draw: st.DrawFn, kind: str, source: str, shape: tuple[int, ...], 
         projected = Term(source, whole(random, largest, (channels, channels, 1, 1)))
         return (plain, added, projected) if draw(st.booleans()) else (plain, added)
     term = draw(convolutions(source, channels, largest))
+    if kind == "fast":
+        term = replace(term, tables=draw(some_tables(term.weights)), pool=draw(st.none() | pools(("max", "sum"))))
+        return (term,)
     return (replace(term, pool=draw(pools(("max", "sum")))),) if kind == "pooled" else (term,)
 
 
@@ -100,8 +113,12 @@ def made_layer(draw: st.DrawFn, kind: str, terms: tuple[Term, ...], shape: tuple
     rows = 1
     if kind == "pooled" and first.pool is not None and draw(st.booleans()):
         rows = len(first.pool.windows(*first.sums(shape)[1:]))
-    reach = int(np.abs(first.weights).sum()) // first.channels
-    threshold = random.integers(-reach, reach, (rows, first.channels), endpoint=True).astype(np.int32)
+    if first.tables is None:
+        reach = int(np.abs(first.weights).sum()) // first.channels
+        least = -reach
+    else:
+        reach, least = int(first.tables.most(first.weights.astype(np.int16)).sum(1).min()), 0
+    threshold = random.integers(least, reach, (rows, first.channels), endpoint=True).astype(np.int32)
     direction = random.choice(np.array([1, 1, 1, -1, -1, 0], np.int8), first.channels)
     post = draw(pools(("max", "sum", "mean"))) if kind != "dot" and draw(st.booleans()) else None
     return Layer("made", terms, threshold, direction, post)
@@ -119,7 +136,7 @@ def plans(draw: st.DrawFn, kind: str) -> Plan:
         )
     )
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
-    large = kind in ("tabled", "product") or draw(st.booleans())
+    large = kind in ("tabled", "product", "fast") or draw(st.booleans())
     largest = 32_767 if large else draw(st.sampled_from([1, 3, 20, 127]))
     post = draw(pools(("sum", "mean"))) if kind == "counts" else None
     if kind == "scalar":
@@ -130,15 +147,17 @@ def plans(draw: st.DrawFn, kind: str) -> Plan:
         shape = (channels, *size) if post is None else post.shape((channels, *size))
         terms = made_terms(draw, kind, layers[0].name if layers else "input", shape, largest)
         seen = Input((channels, *size), tuple(random.integers(0, 256, channels).tolist()))
-        plan = Plan(seen, (*layers, made_layer(draw, kind, terms, shape)))
+        precision = "fast" if kind == "fast" else "exact"
+        plan = Plan(seen, (*layers, made_layer(draw, kind, terms, shape)), precision=precision)
         weights = whole(random, 999, (3, int(np.prod(plan.values["made"].shape))))
-        return Plan(seen, plan.layers, Logits("last", (Term("made", weights),), 0.37, np.array([0.1, -0.2, 1e-3])))
+        last = Logits("last", (Term("made", weights),), 0.37, np.array([0.1, -0.2, 1e-3]))
+        return Plan(seen, plan.layers, last, precision=precision)
     except ModelFileError:
         # A window or kernel larger than its map, or sums too large.
         reject()
 
 
-KINDS = ("product", "lookup", "tabled", "counts", "scalar", "pooled", "terms", "dot")
+KINDS = ("product", "lookup", "tabled", "counts", "scalar", "pooled", "terms", "dot", "fast")
 
 
 def drawn(kind: str, examples: int) -> None:
@@ -151,7 +170,7 @@ def drawn(kind: str, examples: int) -> None:
         used.update(*NativeExecutor(plan, BUILT[0], 1).methods.values())
 
     run()
-    assert kind in used or kind in ("counts", "pooled", "terms"), used
+    assert kind in used or kind in ("counts", "pooled", "terms", "fast"), used
 
 
 @needs_native

@@ -25,6 +25,7 @@ from firebit.engine import record, reference
 from firebit.engine.plan import Input, Layer, Logits, Plan, Term, pooled_term
 from firebit.engine.pool import Pool
 from firebit.engine.record import SCHEMA, is_plan, load, read, save, tensors
+from firebit.engine.tables import Tables
 from firebit.errors import ModelFileError
 
 FOLDER = Path(__file__).parent / "plans"
@@ -53,7 +54,7 @@ def differences(a: Any, b: Any, place: str = "plan") -> list[str]:
         return [] if (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes()) else [place]
     if isinstance(a, tuple) and len(a) == len(b):
         return [each for i in range(len(a)) for each in differences(a[i], b[i], f"{place}[{i}]")]
-    if isinstance(a, Plan | Layer | Logits | Term | Input | Pool):
+    if isinstance(a, Plan | Layer | Logits | Term | Input | Pool | Tables):
         names = [field.name for field in fields(a) if field.name not in MADE]
         return [each for name in names for each in differences(getattr(a, name), getattr(b, name), f"{place}.{name}")]
     return [] if repr(a) == repr(b) else [place]
@@ -194,7 +195,7 @@ def test_a_difference_is_seen(plans: dict[str, Plan]) -> None:
 def test_a_file_says_who_wrote_it(tmp_path: Path, plans: dict[str, Plan]) -> None:
     save(plans["conv"], tmp_path / "a.firebit")
     found = read(tmp_path / "a.firebit")
-    assert (found.schema, found.firebit) == (SCHEMA, firebit.__version__)
+    assert (found.schema, found.firebit) == (1, firebit.__version__)
     assert differences(found.plan, plans["conv"]) == []
     assert is_plan(tmp_path / "a.firebit")
 
@@ -441,8 +442,32 @@ def test_files_of_every_schema_say_what_they_always_said(path: Path) -> None:
         assert logits.argmax() == picture["predicted"]
 
 
-def test_the_newest_file_is_what_its_maker_makes(tmp_path: Path) -> None:
-    assert differences(load(FOLDER / f"schema-{SCHEMA}.firebit"), script("make").plan()) == []
+@pytest.mark.parametrize("schema", range(1, SCHEMA + 1))
+def test_every_file_is_what_its_maker_makes(schema: int) -> None:
+    assert differences(load(FOLDER / f"schema-{schema}.firebit"), script("make").MAKERS[schema]()) == []
+
+
+def test_fast_plans_are_written_in_schema_2(tmp_path: Path) -> None:
+    """Exact plans stay readable to older versions; fast ones have weights of a byte where they fit."""
+    plan = script("make").fast()
+    plan.save(tmp_path / "fast.firebit")
+    found = read(tmp_path / "fast.firebit")
+    assert (found.schema, found.plan.precision) == (2, "fast")
+    assert differences(found.plan, plan) == []
+    stored = tensors(plan)
+    assert stored["code.weights.0"].dtype == stored["block.weights.0"].dtype == np.int8
+    assert stored["block.multipliers.0"].tolist() == [1 << 23, 1 << 24]
+    exact = Plan(plan.input, plan.layers[:1])
+    exact.save(tmp_path / "exact.firebit")
+    assert read(tmp_path / "exact.firebit").schema == 1
+
+
+def test_schema_1_has_no_fast_plans(tmp_path: Path) -> None:
+    path = tmp_path / "fast.firebit"
+    script("make").fast().save(path)
+    arrays, found = files.load_tensors(path)
+    files.save_tensors(path, arrays, {**found, "schema": 1})
+    assert "schema 1 has the precision 'fast'" in refusal(path).problem
 
 
 def test_readers_and_schemas_agree() -> None:

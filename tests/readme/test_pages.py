@@ -27,13 +27,14 @@ def test_the_page_on_compiling(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     lines = [line.rstrip() for line in run("howto/compile.md", capsys).splitlines()]
-    # The report, the accuracy, the input, a code, and an error in two lines.
+    # The report, the accuracy, what fast tables change where there are none, the input, a code, and an error in two lines.
     assert "on 2,000 pictures: predictions that differ: 0; bits that differ: 0 of 2,432,000" in lines
-    accuracy, seen, shape, problem, _ = lines[-5:]
+    accuracy, changed, seen, shape, problem, _ = lines[-6:]
     assert float(accuracy) > 0.85
+    assert float(changed) == 0
     assert (seen, shape) == ("Input(shape=(1, 28, 28), pad=(33,))", "(3, 8)")
     assert problem.startswith("The network is not hardened: '3', '7' are bounded rectifiers.")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["encoder.firebit", "model.firebit"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["encoder.firebit", "fast.firebit", "model.firebit"]
 
 
 def test_the_tutorial_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:

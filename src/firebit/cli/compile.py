@@ -62,6 +62,9 @@ def command(
     network: Annotated[
         str | None, typer.Option(help="Of a run directory: hardened (default). Soft networks cannot be compiled.")
     ] = None,
+    precision: Annotated[
+        str, typer.Option(help="exact, or fast: tables of bytes, quicker, of which a few bits differ.")
+    ] = "exact",
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Compare both networks on the run's own test data.")
     ] = True,
@@ -73,7 +76,7 @@ def command(
     source = _source(model, network)
     target = output or _default_output(model)
     _check_output(source, target)
-    loaded, plan, report = _compile(model, source)
+    loaded, plan, report = _compile(model, source, precision)
     replaced = target.exists()
     plan.save(target)
     pictures, not_checked = _test_pictures(source, loaded) if check else (None, "--no-check was given.")
@@ -141,13 +144,16 @@ def _check_output(source: Path, target: Path) -> None:
         )
 
 
-def _compile(model: Path, source: Path) -> "tuple[LoadedModel, Plan, Report]":
+def _compile(model: Path, source: Path, precision: str) -> "tuple[LoadedModel, Plan, Report]":
+    from firebit.engine.plan import PRECISIONS
     from firebit.train.compile import compiled, is_binary
     from firebit.train.run import load_model_file
 
+    if precision not in PRECISIONS:
+        raise UsageError(f"--precision {precision} is not known.", f"Choose one of: {', '.join(PRECISIONS)}.")
     loaded = load_model_file(source)
     try:
-        return loaded, *compiled(loaded)
+        return loaded, *compiled(loaded, precision)
     except UsageError as error:
         remedy = error.remedy
         if loaded.network != "hardened":

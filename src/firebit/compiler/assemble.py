@@ -27,7 +27,7 @@ class Change:
     largest: float
 
 
-def assemble(outline: Outline, classes: tuple[str, ...], precision: str) -> tuple[Plan, tuple[Change, ...]]:
+def assemble(outline: Outline, classes: tuple[str, ...]) -> tuple[Plan, tuple[Change, ...]]:
     """The plan of an outline, and what snapping changed, layer by layer.
 
     Raises:
@@ -45,7 +45,7 @@ def assemble(outline: Outline, classes: tuple[str, ...], precision: str) -> tupl
     if outline.logits is not None:
         logits, change = _logits(outline.logits, values)
         changes.append(Change(logits.name, change))
-    return Plan(outline.input, tuple(layers), logits, classes, precision), tuple(changes)
+    return Plan(outline.input, tuple(layers), logits, classes), tuple(changes)
 
 
 def _value(step: Step) -> Value:

@@ -16,6 +16,7 @@ from firebit.compiler.report import Report
 from firebit.compiler.value import Reals, Stored
 from firebit.engine.cost import cost
 from firebit.engine.plan import INPUT, PRECISIONS, Plan
+from firebit.engine.quantise import quantise
 from firebit.errors import ModelFileError, UsageError
 from firebit.nn.graph import as_inputs
 from firebit.nn.trace import trace
@@ -47,7 +48,9 @@ def compile(
         model: a network in which :func:`firebit.nn.harden` has put steps; untouched.
         example: a batch as the model receives it, (N, C, H, W) or (N, F). Where it holds real pictures, the report
             says how many of their bits and predictions snapping changed.
-        precision: "exact": all sums are exact integers.
+        precision: "exact": all sums are exact integers. "fast": convolutions over bits add up tables of bytes, and
+            large linear layers have weights of a byte (see :func:`firebit.engine.quantise.quantise`): two to three
+            times as quick, and what that changed is in the report.
         classes: names of the classes in the order of the logits, kept in the plan.
         mean: what the model expects: its input is (pixel / 255 − mean) / std, pixels being 0 … 255. A number, or one
             per channel. Where the first layer pads, 255 · mean must be whole.
@@ -95,13 +98,15 @@ def compile_with_report(
     pictures = Stored.of(INPUT, tuple(seen.shape[1:]), Fraction(1, 255)).affine(1 / width, -centre / width)
     outline = lower(_traced(private, seen), pictures)
     try:
-        plan, changes = assemble(outline, tuple(classes), precision)
+        plan, changes = assemble(outline, tuple(classes))
     except ModelFileError as error:
         problem = error.problem.removeprefix("The plan is not valid: ")
         raise UsageError(
             f"The network makes no plan: {problem}", "Change that layer, or compile the network without it."
         ) from error
-    return plan, Report(cost(plan), changes, _measured(private, plan, seen, centre, width))
+    if precision == "fast":
+        plan = quantise(plan)
+    return plan, Report(cost(plan), changes, _measured(private, plan, seen, centre, width), precision)
 
 
 def _private(model: object) -> nn.Module:

@@ -11,6 +11,8 @@ from firebit.compiler.agreement import Agreement
 from firebit.compiler.assemble import Change
 from firebit.engine.cost import Cost
 
+_FAST = "fast: sums over bits come from tables of bytes, and large linear layers have weights of a byte"
+
 
 @dataclass(frozen=True)
 class Report:
@@ -19,16 +21,20 @@ class Report:
     Attributes:
         cost: of every layer: bits, memory, multiply-accumulates.
         changes: of every layer, what snapping its weights to integers changed.
-        agreement: bits and predictions that snapping changed on the example; None where it held no pictures.
+        agreement: bits and predictions that differ from the network's on the example, by snapping and, where the
+            precision is "fast", by quantising; None where it held no pictures.
+        precision: of the plan.
     """
 
     cost: Cost
     changes: tuple[Change, ...]
     agreement: Agreement | None = None
+    precision: str = "exact"
 
     def to_dict(self) -> dict[str, Any]:
         """All figures as JSON-able values."""
         return {
+            "precision": self.precision,
             "cost": self.cost.to_dict(),
             "changes": {change.name: change.largest for change in self.changes},
             "agreement": self.agreement.to_dict() if self.agreement else None,
@@ -58,6 +64,7 @@ class Report:
             f"weights and thresholds: {size(cost.weight_bytes + cost.threshold_bytes)}, "
             f"with ReLUs {size(cost.relu_weight_bytes)}",
             "weights changed by: the largest change of a weight, as a share of the largest of its channel",
+            *([_FAST] if self.precision == "fast" else []),
         ]
         return "\n".join([*lines, *([difference(self.agreement)] if self.agreement else [])])
 

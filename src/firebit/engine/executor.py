@@ -22,7 +22,7 @@ Pixels = NDArray[np.uint8]
 MOST_THREADS = 1024
 """The most threads that a network runs on."""
 
-_NO_FACTORS = np.zeros(0, np.int32)
+_NO_NUMBERS = np.zeros(0, np.int32)
 
 
 class Executor(Protocol):
@@ -195,15 +195,17 @@ def _term(module: ModuleType, plan: Plan, term: Term, source: int) -> "_native.T
     if not term.is_convolution:
         # A linear layer is a convolution that sees the whole map at once.
         weights = weights.reshape(len(weights), *_three(shape))
+    tables = term.tables
     weighted: _native.Term = module.weighted(
-        source, weights, term.stride, term.padding, term.dilation, term.groups, pool, _NO_FACTORS, 0
+        *(source, weights, term.stride, term.padding, term.dilation, term.groups, pool),
+        *((_NO_NUMBERS, 0) if tables is None else (np.ascontiguousarray(tables.multipliers), tables.chunk)),
     )
     return weighted
 
 
 def _pool(module: ModuleType, pool: Pool, shape: Shape) -> "_native.Pool":
     height, width = shape[1:]
-    factors = _NO_FACTORS
+    factors = _NO_NUMBERS
     if pool.kind == "mean":
         cells = pool.cells(height, width, count_padding=pool.count_padding)
         factors = np.ascontiguousarray(pool.multiple(height, width) // cells, np.int32)

@@ -38,10 +38,11 @@ from firebit.engine.check import (
     is_name,
 )
 from firebit.engine.pool import Pool
+from firebit.engine.tables import Tables
 from firebit.errors import ModelFileError
 
 INPUT = "input"
-PRECISIONS = ("exact",)
+PRECISIONS = ("exact", "fast")
 
 Shape = tuple[int, ...]
 Result = TypeVar("Result")
@@ -61,6 +62,7 @@ class Term:
         dilation: of a convolution.
         groups: of a convolution.
         pool: pooling of the sums, "max" or "sum".
+        tables: of a convolution over bits, how its partial sums are quantised; None: they are exact.
     """
 
     source: str
@@ -70,6 +72,7 @@ class Term:
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
     pool: Pool | None = None
+    tables: Tables | None = None
 
     def __post_init__(self) -> None:
         weights = self.weights
@@ -85,6 +88,9 @@ class Term:
         check(plain or self.is_convolution, "only a convolution has a stride, padding, dilation or groups")
         check(self.groups <= MOST_GROUPS, f"a convolution has {self.groups} groups, too many")
         check(self.pool is None or self.pool.kind in ("max", "sum"), "sums are pooled by max or sum")
+        if self.tables is not None:
+            check(self.is_convolution, "only a convolution has tables")
+            self.tables.check(self.weights)  # type: ignore[arg-type]
 
     @property
     def is_convolution(self) -> bool:
@@ -145,7 +151,10 @@ class Term:
 
     def bound(self, source: Shape, largest: int) -> NDArray[np.float64]:
         """The largest size of its sums per channel, float64 (O,), pooling included, of values up to `largest`."""
-        sizes = np.abs(self.weights.reshape(self.channels, -1)).sum(1, dtype=np.int64)
+        if self.tables is None:
+            sizes = np.abs(self.weights.reshape(self.channels, -1)).sum(1, dtype=np.int64)
+        else:
+            sizes = self.tables.most(self.weights).sum(1)  # type: ignore[arg-type]
         sums = self.sums(source)
         # In floating point, where a sum too large stays too large.
         covered = self.pool.most(*sums[1:]) if self.pool else 1
@@ -260,7 +269,7 @@ class Plan:
         layers: hidden layers, each after its sources.
         logits: the last sum, or None for an encoder, whose last layer is its output.
         classes: names of the classes, as many as logits; or none.
-        precision: "exact": all sums are exact integers.
+        precision: "exact": every sum is that of its weights. "fast": convolutions over bits may have quantised tables.
 
     Raises:
         ModelFileError: something of that does not hold; the layer is named.
@@ -335,6 +344,9 @@ class Plan:
         for term in terms:
             check(term.source in self.values, f"its source {str(term.source)[:LONGEST_NAME]!r} is no earlier layer")
             source = self.values[term.source]
+            if term.tables is not None:
+                check(self.precision == "fast", f"tables are quantised where the precision is {self.precision!r}")
+                check(term.source != INPUT and source.largest == 1, f"tables read {term.source!r}, which has no bits")
             shapes.append(term.output(source.shape))
             check(shapes[-1] == shapes[0], f"what it adds up has the shapes {shapes[0]} and {shapes[-1]}")
             cells += prod(term.sums(source.shape))

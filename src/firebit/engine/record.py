@@ -11,13 +11,17 @@ from numpy.typing import NDArray
 from firebit.engine.check import MOST_LAYERS, MOST_TERMS, check, is_count, is_name, one_line
 from firebit.engine.plan import Input, Layer, Logits, Plan, Term, with_name
 from firebit.engine.pool import Pool
+from firebit.engine.tables import Tables
 from firebit.errors import ModelFileError
 from firebit.files import load_tensors, save_tensors
 
-SCHEMA = 1
-"""The version that is written. It rises with every change that an older reader would misread."""
+SCHEMA = 2
+"""The newest version. It rises with every change that an older reader would misread; a plan that an older reader
+understands is written as it expects."""
 
 Tensors = dict[str, NDArray[Any]]
+
+_LARGEST_BYTE = np.iinfo(np.int8).max
 
 
 def save(plan: Plan, path: Path) -> None:
@@ -26,13 +30,18 @@ def save(plan: Plan, path: Path) -> None:
 
     record = {
         "kind": "plan",
-        "schema": SCHEMA,
+        "schema": schema_of(plan),
         "firebit": __version__,
         "fingerprint": plan.fingerprint,
         "classes": list(plan.classes),
         **structure(plan),
     }
     save_tensors(path, tensors(plan), record)
+
+
+def schema_of(plan: Plan) -> int:
+    """The version that a plan is written in: 1 where it is exact, 2 where it is fast."""
+    return 1 if plan.precision == "exact" else 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,16 +116,28 @@ def structure(plan: Plan) -> dict[str, Any]:
 
 
 def tensors(plan: Plan) -> Tensors:
-    """The tensors of a plan by the names they have in the file. Weights that are all −1 or +1 take one bit each."""
+    """The tensors of a plan by the names they have in the file.
+
+    Weights that are all −1 or +1 take one bit each; in a fast plan, those that fit take a byte each.
+    """
     found: Tensors = {}
     for layer in plan.sums_made:
         for index, term in enumerate(layer.terms):
-            found[f"{layer.name}.weights.{index}"] = _packed(term.weights) if term.is_sign else term.weights
+            found[f"{layer.name}.weights.{index}"] = _stored(term, plan.precision == "fast")
+            if term.tables is not None:
+                found[f"{layer.name}.multipliers.{index}"] = term.tables.multipliers
         if isinstance(layer, Layer):
             found |= {f"{layer.name}.threshold": layer.threshold, f"{layer.name}.direction": layer.direction}
         else:
             found[f"{layer.name}.bias"] = layer.bias
     return found
+
+
+def _stored(term: Term, is_fast: bool) -> NDArray[Any]:
+    if term.is_sign:
+        return _packed(term.weights)
+    small = is_fast and not term.is_shortcut and int(np.abs(term.weights).max()) <= _LARGEST_BYTE
+    return term.weights.astype(np.int8) if small else term.weights
 
 
 def _packed(weights: NDArray[Any]) -> NDArray[np.uint8]:
@@ -134,6 +155,8 @@ def _term(term: Term) -> dict[str, Any]:
     if term.is_convolution:
         found |= {"stride": list(term.stride), "padding": list(term.padding), "dilation": list(term.dilation)}
         found["groups"] = term.groups
+    if term.tables is not None:
+        found["chunk"] = term.tables.chunk
     return found | {"pool": _pool(term.pool)}
 
 
@@ -164,6 +187,11 @@ def _version(record: Mapping[str, Any]) -> str:
 
 
 def _read_1(record: dict[str, Any], arrays: Tensors) -> Plan:
+    check(record.get("precision") == "exact", f"schema 1 has the precision {_start(record.get('precision'))}")
+    return _read(record, arrays)
+
+
+def _read(record: dict[str, Any], arrays: Tensors) -> Plan:
     _keys(record, {"kind", "schema", "firebit", "fingerprint", "classes", "precision", "input", "layers", "logits"})
     unread = dict(arrays)
     layers, logits = _list(record["layers"]), record["logits"]
@@ -202,19 +230,23 @@ def _read_logits(entry: Any, arrays: Tensors) -> Logits:
 def _read_terms(entry: Mapping[str, Any], arrays: Tensors) -> tuple[Term, ...]:
     terms = _list(entry["terms"])
     check(len(terms) <= MOST_TERMS, f"it adds up {len(terms)} terms")
-    names = [f"{entry['name']}.weights.{index}" for index in range(len(terms))]
-    return tuple(_read_term(term, _take(arrays, name)) for term, name in zip(terms, names, strict=True))
+    return tuple(_read_term(term, entry["name"], index, arrays) for index, term in enumerate(terms))
 
 
-def _read_term(entry: Any, weights: NDArray[Any]) -> Term:
+def _read_term(entry: Any, layer: str, index: int, arrays: Tensors) -> Term:
     geometry = ("stride", "padding", "dilation")
-    _keys(entry, {"source", "pool"}, frozenset((*geometry, "groups", "signs")))
+    _keys(entry, {"source", "pool"}, frozenset((*geometry, "groups", "signs", "chunk")))
     check(isinstance(entry["source"], str), "a source has no name")
+    weights = _take(arrays, f"{layer}.weights.{index}")
     if "signs" in entry:
         weights = _unpacked(weights, tuple(_list(entry["signs"])))
+    elif weights.dtype == np.int8:
+        weights = weights.astype(np.int16)
     sizes: dict[str, Any] = {key: tuple(_list(entry[key])) for key in geometry if key in entry}
     if "groups" in entry:
         sizes["groups"] = entry["groups"]
+    if "chunk" in entry:
+        sizes["tables"] = Tables(_take(arrays, f"{layer}.multipliers.{index}"), entry["chunk"])
     return Term(entry["source"], weights, pool=_read_pool(entry["pool"]), **sizes)
 
 
@@ -270,5 +302,5 @@ def _quoted(names: Iterable[str]) -> str:
     return ", ".join(sorted(_start(name) for name in names))
 
 
-_READERS: dict[int, Callable[[dict[str, Any], Tensors], Plan]] = {1: _read_1}
+_READERS: dict[int, Callable[[dict[str, Any], Tensors], Plan]] = {1: _read_1, 2: _read}
 """A reader for every schema. Those of old schemas stay; a change of schema adds one."""

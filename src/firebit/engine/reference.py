@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from firebit.engine.plan import INPUT, Layer, Plan, Term, pooled_term
 from firebit.engine.pool import Pool
+from firebit.engine.tables import Tables
 
 Integers = NDArray[np.int32]
 Bits = NDArray[np.uint8]
@@ -94,6 +95,8 @@ class Walk:
         sums: Values
         if term.is_shortcut:
             sums = values * per_channel(term.weights.astype(np.int32), values.ndim)
+        elif term.tables is not None:
+            sums = look_up(values, term, term.tables)
         elif term.is_convolution:
             sums = convolve(values, term, exact, self.plan.input.pad if term.source == INPUT else None)
         else:
@@ -148,11 +151,7 @@ def convolve(values: Values, term: Term, exact: np.dtype[Any], pad_values: tuple
     """
     whole = padded(values, term.padding, pad_values)
     outputs, inputs, *kernel = term.weights.shape
-    count, _, *sides = whole.shape
-    down, right = (
-        (side - d * (k - 1) - 1) // step + 1
-        for side, d, k, step in zip(sides, term.dilation, kernel, term.stride, strict=True)
-    )
+    count, (down, right) = len(whole), _places(whole, term)
     result = np.empty((count, outputs, down, right), np.int32)
     per_picture = down * right * inputs * kernel[0] * kernel[1] * exact.itemsize
     batch = max(1, _COLUMN_BYTES // per_picture)
@@ -165,6 +164,52 @@ def convolve(values: Values, term: Term, exact: np.dtype[Any], pad_values: tuple
             sums = (columns @ weights[group].T).reshape(-1, down, right, len(weights[0]))
             result[part, channels] = sums.transpose(0, 3, 1, 2)
     return result
+
+
+def look_up(bits: Values, term: Term, tables: Tables) -> Integers:
+    """Sums of the entries that bits choose, int32 (N, O, H', W').
+
+    Args:
+        bits: (N, C, H, W) of 0 and 1; a cell of padding is 0.
+        term: weights and geometry.
+        tables: how their partial sums are quantised.
+    """
+    whole = padded(bits, term.padding)
+    outputs, inputs = term.weights.shape[:2]
+    down, right = _places(whole, term)
+    entries = tables.entries(term.weights.astype(np.int16)).reshape(term.groups, outputs // term.groups, -1)
+    result = np.empty((len(whole), outputs, down, right), np.int32)
+    batch = max(1, _COLUMN_BYTES // (down * right * entries.shape[2] * np.dtype(np.float32).itemsize))
+    for start in range(0, len(whole), batch):
+        part = slice(start, start + batch)
+        for group in range(term.groups):
+            seen = whole[part, group * inputs : (group + 1) * inputs]
+            indices = _columns(nibbles(seen), term, np.dtype(np.uint8))
+            # A row of ones and zeros per place: 1 where an entry is chosen.
+            chosen = (indices[:, :, None] == np.arange(16, dtype=np.uint8)).reshape(len(indices), -1)
+            sums = (chosen.astype(np.float32) @ entries[group].T.astype(np.float32)).astype(np.int32)
+            channels = slice(group * len(entries[0]), (group + 1) * len(entries[0]))
+            result[part, channels] = sums.reshape(-1, down, right, len(entries[0])).transpose(0, 3, 1, 2)
+    return result
+
+
+def nibbles(bits: Values) -> Bits:
+    """Bits (N, C, H, W) of four consecutive channels each as a number below 16: uint8 (N, ⌈C / 4⌉, H, W)."""
+    count, channels, *sides = bits.shape
+    whole = np.zeros((count, -(-channels // 4) * 4, *sides), np.uint8)
+    whole[:, :channels] = bits
+    four = whole.reshape(count, -1, 4, *sides)
+    found: Bits = four[:, :, 0] | four[:, :, 1] << 1 | four[:, :, 2] << 2 | four[:, :, 3] << 3
+    return found
+
+
+def _places(whole: Values, term: Term) -> tuple[int, int]:
+    """Placements of a kernel on padded values, down and to the right."""
+    down, right = (
+        (side - d * (k - 1) - 1) // step + 1
+        for side, d, k, step in zip(whole.shape[2:], term.dilation, term.weights.shape[2:], term.stride, strict=True)
+    )
+    return down, right
 
 
 def _columns(values: Values, term: Term, exact: np.dtype[Any]) -> NDArray[Any]:

@@ -31,13 +31,13 @@ def is_binary(model: nn.Module) -> bool:
     return not any(isinstance(module, nn.ReLU | BoundedRectifier) for module in model.modules())
 
 
-def compiled(loaded: LoadedModel) -> tuple[Plan, Report]:
-    """The plan of a hardened network of a run, and the report of what snapping changed.
+def compiled(loaded: LoadedModel, precision: str = "exact") -> tuple[Plan, Report]:
+    """The plan of a hardened network of a run, and the report of what compiling changed.
 
     Raises:
         UsageError: the network is not hardened, or only some of its layers are.
     """
-    return compile_with_report(loaded.model, loaded.example, classes=loaded.classes)
+    return compile_with_report(loaded.model, loaded.example, precision, classes=loaded.classes)
 
 
 def compiled_row(loaded: LoadedModel, plan: Plan, pictures: ImageSet) -> tuple[dict[str, Any], Agreement]:

@@ -1,0 +1,107 @@
+"""Fast plans: how near they come to the exact ones that they are made of."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from firebit.engine import quantise as module
+from firebit.engine import reference
+from firebit.engine.plan import Input, Layer, Logits, Plan, Term
+from firebit.engine.pool import Pool
+from firebit.engine.quantise import quantise
+from firebit.engine.tables import chunk_sums
+
+
+def convolution(source: str, outputs: int, inputs: int, seed: int, pool: Pool | None = None) -> Term:
+    weights = np.random.default_rng(seed).normal(0, 6000, (outputs, inputs, 3, 3)).clip(-32_767, 32_767)
+    return Term(source, weights.astype(np.int16), padding=(1, 1, 1, 1), pool=pool)
+
+
+def layer(name: str, *terms: Term, rows: int = 1) -> Layer:
+    channels = terms[0].channels
+    threshold = np.resize(np.arange(-20_000, 20_001, 5000, dtype=np.int32), (rows, channels))
+    return Layer(name, terms, threshold, np.resize(np.array([1, -1], np.int8), channels))
+
+
+def network(pool: Pool | None = None) -> Plan:
+    first = layer("a", convolution("input", 24, 1, 1))
+    second = layer("b", convolution("a", 32, 24, 2, pool))
+    return Plan(Input((1, 12, 12)), (first, second))
+
+
+def flips(exact: Plan, fast: Plan, name: str) -> float:
+    seen = np.random.default_rng(7).integers(0, 256, (30, *exact.input.shape), np.uint8)
+    bits = [next(s.bits for s in reference.states(p, seen) if s.layer.name == name) for p in (exact, fast)]
+    return float((bits[0] != bits[1]).mean())
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [None, Pool("max", (2, 2), (2, 2)), Pool("sum", (3, 3), (2, 2), ceil=True), Pool("sum", (2, 2), (2, 2), (1, 1))],
+)
+def test_few_bits_change(pool: Pool | None) -> None:
+    exact = network(pool)
+    shares = []
+    for chunk in (1, 2, 4, 8):
+        fast = quantise(exact, chunk)
+        assert fast.precision == "fast"
+        tables = fast.layers[1].terms[0].tables
+        assert tables is not None and tables.chunk == chunk
+        assert fast.layers[0].terms[0].tables is None, "pixels have no tables"
+        shares.append(flips(exact, fast, "b"))
+    assert shares[0] <= 0.006 and shares[1] <= 0.009 and shares[2] <= 0.014 and shares[3] <= 0.03, shares
+    assert shares[0] < shares[3]
+
+
+def test_every_channel_has_the_finest_steps() -> None:
+    term = quantise(network(), 4).layers[1].terms[0]
+    assert term.tables is not None
+    largest = chunk_sums(term.tables.most(term.weights.astype(np.int16)), 4).max(1)
+    assert (largest <= 255).all()
+    assert largest.min() >= 250
+
+
+def test_windows_of_several_sizes_get_thresholds_of_their_own() -> None:
+    fast = quantise(network(Pool("sum", (3, 3), (2, 2), ceil=True)))
+    # 12 in windows of 3 by 2: five of 3 cells and one of 2, both ways.
+    assert len(fast.layers[1].threshold) == 3
+
+
+def test_a_shortcut_is_scaled_along() -> None:
+    first = layer("a", convolution("input", 24, 1, 1))
+    shortcut = Term("a", np.full(24, 9000, np.int32))
+    exact = Plan(Input((1, 12, 12)), (first, layer("b", convolution("a", 24, 24, 2), shortcut)))
+    fast = quantise(exact)
+    looked_up, added = fast.layers[1].terms
+    assert looked_up.tables is not None
+    assert added.weights.tolist() == np.rint(9000 * looked_up.tables.multipliers / 2**24).tolist()
+    assert flips(exact, fast, "b") <= 0.014
+
+
+def test_what_needs_no_rounding_stays() -> None:
+    first = layer("a", convolution("input", 24, 1, 1))
+    signs = Term("a", np.sign(convolution("a", 8, 24, 3).weights | 1).astype(np.int16), padding=(1, 1, 1, 1))
+    second = replace(layer("b", signs), threshold=np.zeros((1, 8), np.int32))
+    small = layer("c", Term("b", np.ones((4, 8, 10, 10), np.int16)))
+    exact = Plan(Input((1, 12, 12)), (first, second, replace(small, threshold=small.threshold // 100)))
+    fast = quantise(exact)
+    assert all(term.tables is None for made in fast.layers for term in made.terms)
+    assert flips(exact, fast, "c") == 0
+    assert quantise(fast) is fast
+
+
+def test_large_linear_layers_take_a_byte_per_weight(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(3)
+    first = layer("a", convolution("input", 24, 1, 1))
+    hidden = Term("a", random.normal(0, 6000, (40, 24 * 144)).clip(-32_767, 32_767).astype(np.int16))
+    last = Term("b", random.integers(-3000, 3000, (10, 40)).astype(np.int16))
+    exact = Plan(Input((1, 12, 12)), (first, layer("b", hidden)), Logits("c", (last,), 0.25, np.zeros(10)))
+    assert quantise(exact).layers[1].terms[0].weights is hidden.weights
+    monkeypatch.setattr(module, "FEWEST_WEIGHTS", 100)
+    fast = quantise(exact)
+    assert fast.logits is not None
+    assert np.abs(fast.layers[1].terms[0].weights).max(1).tolist() == [127] * 40
+    assert np.abs(fast.logits.terms[0].weights).max() == 127
+    assert fast.logits.scale == pytest.approx(0.25 * np.abs(last.weights).max() / 127)
+    assert flips(exact, fast, "b") <= 0.02
