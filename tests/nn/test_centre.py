@@ -1,9 +1,14 @@
 """Centred layers against their definition: conv(f − ½, W) + b with the cells outside at −½."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from firebit.nn import CentredConv2d, CentredLinear
+import firebit as fb
+from firebit.engine.network import Network
+from firebit.nn import BoundedRectifier, CentredConv2d, CentredDropout, CentredLinear, harden, snap
+from firebit.nn.trace import trace
 
 
 def test_centred_linear() -> None:
@@ -34,3 +39,28 @@ def test_plain_is_an_ordinary_layer_of_the_same_function() -> None:
     assert type(conv.plain()) is torch.nn.Conv2d and type(linear.plain()) is torch.nn.Linear
     torch.testing.assert_close(conv.plain()(f), conv(f), atol=1e-12, rtol=0)
     torch.testing.assert_close(linear.plain()(g), linear(g), atol=1e-12, rtol=0)
+
+
+def test_centred_dropout_puts_the_middle_in_place_of_what_it_drops() -> None:
+    layer = CentredDropout(0.2)
+    f = torch.cat([torch.zeros(5000), torch.ones(5000), torch.full((5000,), 0.75)])
+    seen = layer(f)
+    assert {round(value, 6) for value in seen.tolist()} == {0.5, -0.125, 1.125, 0.8125}
+    dropped = (seen == 0.5).view(3, 5000).float().mean(1)
+    torch.testing.assert_close(dropped, torch.full((3,), 0.2), atol=0.03, rtol=0)
+    assert layer.eval()(f) is f
+
+
+def test_centred_dropout_is_a_module_of_graphs_and_nothing_in_a_plan() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        *(nn.Linear(6, 8), BoundedRectifier(8), CentredDropout(0.5), CentredLinear(8, 4), BoundedRectifier(4)),
+        *(CentredDropout(0.5), CentredLinear(4, 3)),
+    ).eval()
+    example = torch.zeros(1, 6)
+    assert sum(isinstance(module, CentredDropout) for module in trace(net, example).modules()) == 2
+    hard = harden(snap(net, example), example)
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 6), np.uint8)
+    expected = hard.double()(torch.from_numpy(pixels).double() / 255)
+    found = Network(fb.compile(hard.float(), example)).logits(pixels)
+    assert np.allclose(found, expected.detach().numpy(), atol=1e-4)

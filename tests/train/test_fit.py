@@ -513,6 +513,8 @@ def levered(tiny: Tiny, short_hold: None, tmp_path_factory: pytest.TempPathFacto
         ({"loss": {"distillation": 0.5, "temperature": 1.0}}, {"phase1", "model", "hardened"}),
         ({"average": {"decay": 0.5}}, {"relu", "phase1", "model", "hardened"}),
         ({"optimizer": {"weight_decay_end": 0.0}}, {"relu", "phase1", "model", "hardened"}),
+        ({"baseline": {"optimizer": "adamw"}}, {"relu"}),
+        ({"baseline": {"weight_decay": 0.5}}, {"relu"}),
         ({"net": {"dropout": 0.5}}, {"relu", "phase1", "model", "hardened"}),
         ({"phase2": {"growth_end": 1e-3}}, {"model", "hardened"}),
         ({"phase2": {"growth_end": 1e-3, "front": 2.0}}, {"model", "hardened"}),

@@ -146,7 +146,7 @@ def test_a_course_of_slopes_that_contradicts_itself(phase: dict[str, Any], reaso
 
 def test_a_key_like_none_gets_the_list() -> None:
     error = refusal({"baseline": {"xyzzy": 1}})
-    assert error.remedy == "Known here: enabled, epochs, lr, schedule."
+    assert error.remedy == "Known here: enabled, epochs, lr, schedule, optimizer, weight_decay."
 
 
 @pytest.mark.parametrize(
@@ -287,6 +287,18 @@ def test_quoted_text_and_back(value: str) -> None:
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_every_shipped_recipe_grows_slopes_in_both_phases(name: str) -> None:
+def test_every_shipped_recipe_says_how_slopes_grow_in_both_phases(name: str) -> None:
     recipe = load_recipe(name)
-    assert recipe.phase1.growth > 0 and recipe.phase2.growth > 0
+    for phase in (recipe.phase1, recipe.phase2):
+        assert phase.slope_end is not None or "growth" in phase.model_fields_set
+    assert recipe.phase2.slope_end is not None or recipe.phase2.growth > 0
+
+
+def test_the_baseline_has_the_optimizer_of_the_phases_but_for_its_own() -> None:
+    phases = {"name": "adamw", "weight_decay": 0.05, "momentum": 0.8}
+    recipe = make_recipe({"optimizer": phases})
+    assert recipe.baseline_optimizer == recipe.optimizer
+    recipe = make_recipe({"optimizer": phases, "baseline": {"optimizer": "sgd", "weight_decay": 0.0}})
+    own = recipe.baseline_optimizer
+    assert (own.name, own.weight_decay, own.momentum) == ("sgd", 0.0, 0.8)
+    assert recipe.optimizer.name == "adamw"

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from firebit.errors import UsageError
-from firebit.nn.centre import CentredConv2d, CentredLinear
+from firebit.nn.centre import CentredConv2d, CentredDropout, CentredLinear
 from firebit.nn.rectifier import BoundedRectifier
 from firebit.nn.straight import StraightThroughStep
 from firebit.zoo.block import (
@@ -114,6 +114,8 @@ def test_dropout() -> None:
     layer = dropout(NetOptions(dropout=0.25))
     assert isinstance(layer, nn.Dropout) and layer.p == 0.25
     assert dropout(NetOptions()) is None
+    assert isinstance(dropout(NetOptions(dropout=0.25, centred=True)), CentredDropout)
+    assert type(dropout(NetOptions(dropout=0.25, centred=True, activation="relu"))) is nn.Dropout
 
 
 def test_a_hidden_layer_in_both_orders() -> None:

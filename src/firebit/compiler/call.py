@@ -9,7 +9,7 @@ from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from firebit.nn.centre import CentredConv2d, CentredLinear
+from firebit.nn.centre import CentredConv2d, CentredDropout, CentredLinear
 from firebit.nn.graph import module_at, operand, torch_name
 from firebit.nn.rectifier import BoundedRectifier, Step
 from firebit.nn.scale import Scale
@@ -59,7 +59,7 @@ _POOLS: dict[type[nn.Module], tuple[str, tuple[str, ...]]] = {
 }
 _CLASSES: tuple[type[nn.Module], ...] = (
     *(CentredConv2d, CentredLinear, nn.Conv2d, nn.Linear, _BatchNorm, nn.SyncBatchNorm, Step, Scale, nn.Identity),
-    *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout),
+    *(CentredDropout, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout),
     *(nn.Flatten, nn.Unflatten, nn.ConstantPad2d, *_POOLS),
 )
 _REAL_VALUED = (nn.ReLU, nn.ReLU6, BoundedRectifier)

@@ -2,7 +2,7 @@
 
 from firebit.nn.balance import balance
 from firebit.nn.census import Census, LayerCensus, census, counting
-from firebit.nn.centre import CentredConv2d, CentredLinear
+from firebit.nn.centre import CentredConv2d, CentredDropout, CentredLinear
 from firebit.nn.growth import EntropyPenalty, Growth, SlopeGrowth, entropy_penalty, param_groups
 from firebit.nn.harden import harden
 from firebit.nn.measure import clipped_units
@@ -21,6 +21,7 @@ __all__ = [
     "BoundedWeight",
     "Census",
     "CentredConv2d",
+    "CentredDropout",
     "CentredLinear",
     "EntropyPenalty",
     "Growth",

@@ -7,6 +7,7 @@ A centred layer computes conv(f − ½, W) + b instead, written as conv(f, W, b 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 
 _MIDDLE = 0.5
 
@@ -58,6 +59,25 @@ class CentredLinear(nn.Linear):
         layer = nn.Linear(self.in_features, self.out_features, device=self.weight.device, dtype=self.weight.dtype)
         _copy_plain(layer, self)
         return layer
+
+
+class CentredDropout(_DropoutNd):
+    """Dropout around the middle of codes: in training a value becomes ½ with probability p, else ½ + (f − ½)/(1 − p).
+
+    A centred layer then sees 0 where a value is dropped, whether it was a 0 or a 1; ordinary dropout would turn ones to
+    zeros and leave zeros as they are. In eval mode it changes nothing.
+
+    Args:
+        p: share of the values that are dropped, 0 ≤ p ≤ 1.
+
+    Shape:
+        Any → the same.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training:
+            return input
+        return F.dropout(input - _MIDDLE, self.p) + _MIDDLE
 
 
 def _copy_plain(layer: nn.Conv2d | nn.Linear, centred: nn.Conv2d | nn.Linear) -> None:

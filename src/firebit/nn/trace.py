@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves
 
 from firebit.errors import UsageError
 from firebit.nn.aliasing import follow_in_place
-from firebit.nn.centre import CentredConv2d, CentredLinear
+from firebit.nn.centre import CentredConv2d, CentredDropout, CentredLinear
 from firebit.nn.graph import (
     Example,
     as_inputs,
@@ -34,7 +34,7 @@ from firebit.nn.scale import Scale
 
 Leaves = str | type[nn.Module] | Iterable[str | type[nn.Module]]
 
-LEAVES: tuple[type[nn.Module], ...] = (BoundedRectifier, Step, Scale, CentredConv2d, CentredLinear)
+LEAVES: tuple[type[nn.Module], ...] = (BoundedRectifier, Step, Scale, CentredConv2d, CentredDropout, CentredLinear)
 
 _TORCH = str(Path(torch.__file__).parent)
 _INSTALLED = tuple({p for p in map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")) if p})

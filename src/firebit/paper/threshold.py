@@ -73,6 +73,6 @@ def _channels(model: nn.Module, names: list[str], data: ImageSet) -> dict[str, i
 def _train_behind(model: nn.Module, recipe: Recipe, data: ImageSet) -> None:
     """Train what lies behind the last step for an epoch, everything before it frozen."""
     stage = Stage("classifier", "hardened", EPOCHS, recipe.baseline.lr / 2, "linear")
-    optimizer = make_optimizer(stage, model, recipe.optimizer)
+    optimizer = make_optimizer(stage, model, recipe.baseline_optimizer)
     loop = Loop(recipe, stage, data, model, optimizer, None, Progress())
     loop.run_epoch(lambda loss: None)

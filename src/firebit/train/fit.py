@@ -34,6 +34,7 @@ from firebit.train.stage import (
     harden_outline,
     make_growth,
     make_optimizer,
+    options_of,
     stages,
 )
 from firebit.train.teach import check_teacher, keep_teacher, load_teacher
@@ -140,7 +141,7 @@ class _Run:
             stage,
             train,
             model,
-            make_optimizer(stage, model, recipe.optimizer),
+            make_optimizer(stage, model, options_of(recipe, stage)),
             make_growth(stage, model, names, steps),
             self.progress,
             teacher=None if stage.network == "relu" else load_teacher(recipe, self.folder),

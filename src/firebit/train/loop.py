@@ -20,7 +20,7 @@ from firebit.train.evaluate import as_input
 from firebit.train.hold import Hold
 from firebit.train.loss import training_loss
 from firebit.train.recipe import Recipe
-from firebit.train.stage import Stage, batches_per_epoch, begin_training, set_rates
+from firebit.train.stage import Stage, batches_per_epoch, begin_training, options_of, set_rates
 
 
 class Reporter(Protocol):
@@ -160,7 +160,7 @@ class Loop:
     def _train_batch(self, indices: Any) -> float:
         progress, augment = self.progress, self.recipe.augment
         done = progress.epoch * self.batches + progress.batch
-        set_rates(self.optimizer, self.stage, self.recipe.optimizer, done, self.steps)
+        set_rates(self.optimizer, self.stage, options_of(self.recipe, self.stage), done, self.steps)
         images = as_input(
             self.data.images[indices],
             Augmentation(augment.flip, augment.crop),

@@ -51,6 +51,8 @@ class Baseline(_Table):
     epochs: int | None = Field(None, ge=1, description="None: as many as both phases together")
     lr: FiniteFloat = Field(0.02, gt=0)
     schedule: Schedule = "cosine"
+    optimizer: Literal["sgd", "adamw"] | None = Field(None, description="None: that of the phases")
+    weight_decay: FiniteFloat | None = Field(None, ge=0, description="None: that of the phases")
 
 
 class Phase(_Table):
@@ -162,6 +164,12 @@ class Recipe(_Table):
     phase2: Phase = Phase(epochs=3, lr=0.01, growth=2e-3)
     classifier: Classifier = Classifier()
     weights: Weights = Weights()
+
+    @property
+    def baseline_optimizer(self) -> Optimizer:
+        """The optimizer of the ReLU baseline: that of the phases, but for what the baseline has of its own."""
+        own = {"name": self.baseline.optimizer, "weight_decay": self.baseline.weight_decay}
+        return self.optimizer.model_copy(update={key: value for key, value in own.items() if value is not None})
 
     @property
     def baseline_epochs(self) -> int:

@@ -186,6 +186,11 @@ def make_growth(stage: Stage, model: nn.Module, layers: Sequence[str], steps: in
     return SlopeGrowth(model, dict.fromkeys(layers, 1.0), law=stage.law, schedule=schedule)
 
 
+def options_of(recipe: Recipe, stage: Stage) -> Optimizer:
+    """The optimizer's options in a stage."""
+    return recipe.baseline_optimizer if stage.network == "relu" else recipe.optimizer
+
+
 def make_optimizer(stage: Stage, model: nn.Module, options: Optimizer) -> torch.optim.Optimizer:
     """The recipe's optimizer over what the stage trains."""
     if stage.network == "hardened":

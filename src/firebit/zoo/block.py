@@ -8,7 +8,7 @@ from itertools import pairwise
 from torch import nn
 
 from firebit.errors import UsageError
-from firebit.nn.centre import CentredConv2d, CentredLinear
+from firebit.nn.centre import CentredConv2d, CentredDropout, CentredLinear
 from firebit.nn.rectifier import BoundedRectifier
 from firebit.nn.straight import StraightThroughStep
 
@@ -133,8 +133,10 @@ def activation(units: int, options: NetOptions) -> nn.Module:
 
 
 def dropout(options: NetOptions) -> nn.Module | None:
-    """Dropout if the options want it."""
-    return nn.Dropout(options.dropout) if options.dropout else None
+    """Dropout if the options want it, around ½ where centred layers read codes."""
+    centred = options.centred and options.activation != "relu"
+    kind = CentredDropout if centred else nn.Dropout
+    return kind(options.dropout) if options.dropout else None
 
 
 def batch_norm(units: int, options: NetOptions, *, spatial: bool) -> nn.Module | None:
