@@ -3,7 +3,10 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from firebit.engine.plan import Input, Layer, Logits, Plan, Term
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -35,6 +38,21 @@ def test_the_page_on_compiling(
     assert (seen, shape) == ("Input(shape=(1, 28, 28), pad=(33,))", "(3, 8)")
     assert problem.startswith("The network is not hardened: '3', '7' are bounded rectifiers.")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["encoder.firebit", "fast.firebit", "model.firebit"]
+
+
+def test_the_page_on_benchmarks(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    weights, votes = rng.integers(-9, 10, (16, 784), np.int16), rng.integers(-9, 10, (10, 16), np.int16)
+    fire = Layer("fire", (Term("input", weights),), np.zeros((1, 16), np.int32), np.ones(16, np.int8))
+    logits = Logits("out", (Term("fire", votes),), 1.0, np.zeros(10))
+    Plan(Input((1, 28, 28)), (fire,), logits).save(tmp_path / "model.firebit")
+    table, *_, last = run("howto/bench.md", capsys).splitlines()
+    assert table == "Per picture"
+    accuracy, seconds = map(float, last.split())
+    assert 0 <= accuracy <= 1 and 0 < seconds < 1
 
 
 def test_the_tutorial_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
