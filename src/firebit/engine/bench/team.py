@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -18,6 +18,7 @@ from firebit.errors import FirebitError
 
 _MODULE = "firebit.engine.bench.worker"
 _PATIENCE = 10.0
+_PAUSE = 0.01
 
 
 class Worker:
@@ -72,11 +73,10 @@ class Worker:
 
     def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
-        try:
+        # What it said before it died, or that it died, is read below.
+        with suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps(question) + "\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # what it said before it died, or that it died, is read below
         return self._read()
 
     def _read(self) -> dict[str, Any]:
@@ -87,8 +87,7 @@ class Worker:
     def _stop(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                with ExitStack() as ignored:
-                    ignored.push(lambda kind, *_: kind is not None and issubclass(kind, BrokenPipeError))
+                with suppress(BrokenPipeError):
                     pipe.close()
         try:
             self._process.wait(_PATIENCE)
@@ -149,9 +148,6 @@ def take_turns(
                 time.sleep(_PAUSE)
                 told()
         return [(spent, worker.memory()) for spent, worker in zip(found, team, strict=True)]
-
-
-_PAUSE = 0.01
 
 
 def _start(arguments: list[str], errors: IO[bytes], variables: dict[str, str]) -> "subprocess.Popen[str]":
