@@ -34,9 +34,9 @@ struct Filling {
   std::size_t rows;
 };
 
-// Look-ups of u8 tables. `tables` is [pairs][groups][2][16]: 16 entries for each of two outputs and every group of four
-// bits. sums, [2 · pairs][64] in an order of their own, grow by the entries at the panel's indices [groups][64]; or
-// begin with them. The entries of `chunk` consecutive groups add up to at most 255, all sums to at most 65,535.
+// Look-ups of u8 tables. `tables` is [steps][groups][2 · lookup_pairs][16]: 16 entries for each of some outputs and every
+// group of four bits; where pairs are left over, they are steps of one pair. sums, [2 · pairs][64] in an order of their
+// own, grow by the entries at the panel's indices [groups][64]; or begin with them. The entries of `chunk` consecutive groups add up to at most 255, all sums to at most 65,535.
 struct Lookup {
   const std::uint8_t* tables;
   std::size_t groups;
@@ -93,6 +93,7 @@ struct Stepping {
 
 struct Kernels {
   const char* name;
+  std::size_t lookup_pairs;  // pairs of outputs that are looked up together
 
   // out[i * m + j] = number of bits in which row i of a and row j of b differ; rows are packed, `bytes` long.
   void (*hamming)(const std::uint8_t* a, const std::uint8_t* b, std::int32_t* out, std::size_t n, std::size_t m,

@@ -93,6 +93,13 @@ struct Simd {
   static Ints dot_bits(Ints sum, Bytes bits, Bytes weights) {
     return multiply_add(sum, _mm256_maddubs_epi16(bits, weights), splat16(1));
   }
+  static Bytes above(const std::int32_t* from, std::int32_t limit) {
+    const __m256i bound = _mm256_set1_epi32(limit);
+    const auto greater = [&](std::size_t i) { return _mm256_cmpgt_epi32(load32(from + 8 * i), bound); };
+    const __m256i words = _mm256_packs_epi32(greater(0), greater(1)), more = _mm256_packs_epi32(greater(2), greater(3));
+    // Packing works within halves: their parts of four columns come out of order.
+    return _mm256_permutevar8x32_epi32(_mm256_packs_epi16(words, more), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+  }
   static std::int32_t total(Ints v) {
     const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
     const __m128i two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));

@@ -64,6 +64,14 @@ struct Simd {
   }
   static Ints multiply_add(Ints sum, Ints a, Ints b) { return _mm512_dpwssd_epi32(sum, a, b); }
   static Ints dot_bits(Ints sum, Bytes bits, Bytes weights) { return _mm512_dpbusd_epi32(sum, bits, weights); }
+  static Bytes above(const std::int32_t* from, std::int32_t limit) {
+    const __m512i bound = _mm512_set1_epi32(limit);
+    std::uint64_t greater = 0;
+    for (unsigned i = 0; i < 4; ++i) {
+      greater |= std::uint64_t{_mm512_cmpgt_epi32_mask(load32(from + 16 * i), bound)} << 16 * i;
+    }
+    return _mm512_movm_epi8(greater);
+  }
   static std::int32_t total(Ints v) { return _mm512_reduce_add_epi32(v); }
 };
 

@@ -54,7 +54,7 @@ Engine::Engine(const Kernels& kernels, std::size_t threads, Map input, std::vect
   std::vector<Map> maps{input};
   std::vector<Format> formats{Format::bytes};
   for (LayerRecord& record : layers) {
-    layers_.push_back(prepare(std::move(record), maps, formats, pad));
+    layers_.push_back(prepare(std::move(record), maps, formats, pad, kernels_.lookup_pairs));
     maps.push_back(layers_.back().out);
     formats.push_back(layers_.back().format);
     if (layers_.back().is_logits && layers_.size() != layers.size()) throw std::invalid_argument("logits come last");

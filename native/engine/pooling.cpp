@@ -23,19 +23,25 @@ Span span(const Pool& pool, std::size_t axis, std::size_t place, std::size_t sid
 
 void pool_bits(const std::uint8_t* plane, std::size_t height, std::size_t width, const Pool& pool, std::uint8_t flip,
                std::uint8_t* line, std::uint8_t* out) {
+  // A row with nothing on both sides, so that all windows are alike; then what windows that begin at every column hold.
+  const std::size_t reach = (pool.width - 1) * pool.stride[1] + pool.kernel[1];
+  const std::size_t whole = std::max(reach, pool.padding[1] + width);
+  std::uint8_t* any = line + whole;
+  std::memset(line, 0, whole);
+  std::uint8_t* row = line + pool.padding[1];
   for (std::size_t y = 0; y < pool.height; ++y, out += pool.width) {
     const Span rows = span(pool, 0, y, height);
-    std::memset(line, 0, width);
-    for (std::size_t row = rows.first; row < rows.end; ++row) {
-      const std::uint8_t* from = plane + row * width;
-      for (std::size_t x = 0; x < width; ++x) line[x] = static_cast<std::uint8_t>(line[x] | (from[x] ^ flip));
+    for (std::size_t x = 0; x < width; ++x) row[x] = plane[rows.first * width + x] ^ flip;
+    for (std::size_t i = rows.first + 1; i < rows.end; ++i) {
+      const std::uint8_t* from = plane + i * width;
+      for (std::size_t x = 0; x < width; ++x) row[x] = static_cast<std::uint8_t>(row[x] | (from[x] ^ flip));
     }
-    for (std::size_t x = 0; x < pool.width; ++x) {
-      const Span cells = span(pool, 1, x, width);
-      unsigned any = 0;
-      for (std::size_t cell = cells.first; cell < cells.end; ++cell) any |= line[cell];
-      out[x] = static_cast<std::uint8_t>(any ^ flip);
+    const std::size_t starts = reach - pool.kernel[1] + 1;
+    std::memcpy(any, line, starts);
+    for (std::size_t k = 1; k < pool.kernel[1]; ++k) {
+      for (std::size_t x = 0; x < starts; ++x) any[x] = static_cast<std::uint8_t>(any[x] | line[x + k]);
     }
+    for (std::size_t x = 0; x < pool.width; ++x) out[x] = static_cast<std::uint8_t>(any[x * pool.stride[1]] ^ flip);
   }
 }
 
@@ -59,30 +65,43 @@ void count_bits(const std::uint8_t* plane, std::size_t height, std::size_t width
 template void count_bits(const std::uint8_t*, std::size_t, std::size_t, const Pool&, unsigned, std::uint8_t*);
 template void count_bits(const std::uint8_t*, std::size_t, std::size_t, const Pool&, unsigned, std::int32_t*);
 
-void pool_sums(const std::int32_t* plane, std::size_t height, std::size_t width, const Pool& pool, std::int32_t* line,
+namespace {
+
+// Sums of windows that nobody reads may wrap.
+template <bool is_max>
+inline std::int32_t joined(std::int32_t a, std::int32_t b) {
+  return is_max ? std::max(a, b) : static_cast<std::int32_t>(static_cast<std::uint32_t>(a) + static_cast<std::uint32_t>(b));
+}
+
+template <bool is_max>
+void pool_rows(const std::int32_t* plane, std::size_t height, std::size_t width, const Pool& pool, std::int32_t* line,
                std::int32_t* out) {
-  const bool is_max = pool.kind == PoolKind::max;
   const std::int32_t nothing = is_max ? std::numeric_limits<std::int32_t>::min() : 0;
+  const std::size_t reach = (pool.width - 1) * pool.stride[1] + pool.kernel[1];
+  const std::size_t whole = std::max(reach, pool.padding[1] + width), starts = reach - pool.kernel[1] + 1;
+  std::int32_t* every = line + whole;
+  std::fill(line, line + whole, nothing);
+  std::int32_t* row = line + pool.padding[1];
   for (std::size_t y = 0; y < pool.height; ++y, out += pool.width) {
     const Span rows = span(pool, 0, y, height);
-    std::fill(line, line + width, nothing);
-    for (std::size_t row = rows.first; row < rows.end; ++row) {
-      const std::int32_t* from = plane + row * width;
-      if (is_max) {
-        for (std::size_t x = 0; x < width; ++x) line[x] = std::max(line[x], from[x]);
-      } else {
-        for (std::size_t x = 0; x < width; ++x) line[x] += from[x];
-      }
+    std::copy(plane + rows.first * width, plane + (rows.first + 1) * width, row);
+    for (std::size_t i = rows.first + 1; i < rows.end; ++i) {
+      const std::int32_t* from = plane + i * width;
+      for (std::size_t x = 0; x < width; ++x) row[x] = joined<is_max>(row[x], from[x]);
     }
-    for (std::size_t x = 0; x < pool.width; ++x) {
-      const Span cells = span(pool, 1, x, width);
-      std::int32_t found = nothing;
-      for (std::size_t cell = cells.first; cell < cells.end; ++cell) {
-        found = is_max ? std::max(found, line[cell]) : found + line[cell];
-      }
-      out[x] += found;
+    std::copy(line, line + starts, every);
+    for (std::size_t k = 1; k < pool.kernel[1]; ++k) {
+      for (std::size_t x = 0; x < starts; ++x) every[x] = joined<is_max>(every[x], line[x + k]);
     }
+    for (std::size_t x = 0; x < pool.width; ++x) out[x] += every[x * pool.stride[1]];
   }
+}
+
+}  // namespace
+
+void pool_sums(const std::int32_t* plane, std::size_t height, std::size_t width, const Pool& pool, std::int32_t* line,
+               std::int32_t* out) {
+  (pool.kind == PoolKind::max ? pool_rows<true> : pool_rows<false>)(plane, height, width, pool, line, out);
 }
 
 void unpack_bits(const std::uint8_t* planes, std::size_t channels, std::size_t area, std::uint8_t* out) {
@@ -92,12 +111,29 @@ void unpack_bits(const std::uint8_t* planes, std::size_t channels, std::size_t a
   }
 }
 
+namespace {
+
+// Bit `bit` of eight bytes as one byte, the first lowest.
+std::uint8_t eight_bits(const std::uint8_t* from, unsigned bit) {
+  std::uint64_t bytes = 0;
+  for (unsigned i = 0; i < 8; ++i) bytes |= std::uint64_t{from[i]} << (8 * i);
+  // Every product lands at a place of its own, the wanted ones in the highest byte.
+  return static_cast<std::uint8_t>((bytes >> bit & 0x0101010101010101u) * 0x0102040810204080u >> 56);
+}
+
+}  // namespace
+
 void pack_code(const std::uint8_t* planes, std::size_t channels, std::size_t area, std::uint8_t* out) {
   unsigned byte = 0, filled = 0;
   for (std::size_t c = 0; c < channels; ++c) {
     const std::uint8_t* plane = planes + c / 4 * area;
-    for (std::size_t i = 0; i < area; ++i) {
-      byte |= (plane[i] >> c % 4 & 1u) << filled;
+    const unsigned bit = c % 4;
+    std::size_t i = 0;
+    if (filled == 0) {
+      for (; i + 8 <= area; i += 8) *out++ = eight_bits(plane + i, bit);
+    }
+    for (; i < area; ++i) {
+      byte |= (plane[i] >> bit & 1u) << filled;
       if (++filled < 8) continue;
       *out++ = static_cast<std::uint8_t>(byte);
       byte = filled = 0;

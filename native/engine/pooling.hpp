@@ -8,8 +8,13 @@
 
 namespace firebit {
 
+// Room for two rows with what pooling adds on both sides.
+inline std::size_t pool_line(std::size_t width, const Pool& pool) {
+  return 2 * (width + pool.padding[1] + (pool.width - 1) * pool.stride[1] + pool.kernel[1]);
+}
+
 // The largest (on bits xor `flip`, then turned back) of every window of a plane of nibbles, (height, width) to
-// (pool.height, pool.width). `line` has room for a row.
+// (pool.height, pool.width). `line` has room for pool_line bytes.
 void pool_bits(const std::uint8_t* plane, std::size_t height, std::size_t width, const Pool& pool, std::uint8_t flip,
                std::uint8_t* line, std::uint8_t* out);
 
@@ -18,7 +23,7 @@ template <class Count>
 void count_bits(const std::uint8_t* plane, std::size_t height, std::size_t width, const Pool& pool, unsigned bit,
                 Count* out);
 
-// out grows by the largest or the sum of every window of a plane of sums. `line` has room for a row.
+// out grows by the largest or the sum of every window of a plane of sums. `line` has room for pool_line numbers.
 void pool_sums(const std::int32_t* plane, std::size_t height, std::size_t width, const Pool& pool, std::int32_t* line,
                std::int32_t* out);
 

@@ -320,6 +320,7 @@ void Needs::include(const Layer& layer, std::size_t pictures) {
   if (layer.before) grow(fired, pictures * quads(channels) * layer.fired.area());
   if (layer.post) grow(units, pictures * quads(channels) * layer.units.area());
   grow(line, std::max(layer.fired.width, layer.units.width) * sizeof(std::int32_t));
+  if (layer.post) grow(line, pool_line(layer.units.width, *layer.post));
   grow(total, std::max((channels + 4) * total_stride(layer), layer.is_dot ? pictures * 4 * quads(channels) : 0));
   grow(sums, rounded_up(channels, table_outputs) * tile_columns);
   grow(nibbles, quads(channels) * tile_columns);
@@ -327,6 +328,7 @@ void Needs::include(const Layer& layer, std::size_t pictures) {
   for (const Term& term : layer.terms) {
     grow(line, std::max(term.in.width, term.sums.width) * sizeof(std::int32_t));
     grow(flat, pictures * term.length);
+    if (term.pool) grow(line, pool_line(term.sums.width, *term.pool) * sizeof(std::int32_t));
     if (term.pool) grow(raw, (term.sums.channels + 4) * map_stride(term.sums, term.has_panel()));
     if (!term.has_panel()) continue;
     padded += pictures * term.field.bytes();

@@ -88,7 +88,8 @@ void set_taps(Term& term) {
 
 }  // namespace
 
-Term prepare(TermRecord record, const Map& source, Format format, const std::vector<std::uint8_t>& pad) {
+Term prepare(TermRecord record, const Map& source, Format format, const std::vector<std::uint8_t>& pad,
+             std::size_t lookup_pairs) {
   Term term;
   term.source = record.source;
   term.format = format;
@@ -117,7 +118,7 @@ Term prepare(TermRecord record, const Map& source, Format format, const std::vec
   } else {
     term.method = format == Format::bytes ? Method::product : Method::tabled;
   }
-  if (term.method == Method::tabled) set_tables(term, record);
+  if (term.method == Method::tabled) set_tables(term, record, lookup_pairs);
   if (term.has_panel()) set_taps(term);
   set_weights(term, record);
   return term;

@@ -27,7 +27,7 @@ constexpr std::size_t lookup_block = 256;
 
 // The weights of one group of a convolution.
 struct Matrix {
-  Buffer<std::uint8_t> tables;       // lookup: [blocks][pairs][groups of the block][2][16]
+  Buffer<std::uint8_t> tables;       // lookup: [blocks][steps][groups of the block][outputs of the step][16]
   std::vector<std::int32_t> bases;   // lookup: what is missing in the sums of tables, per output
   std::size_t chunk = 0;             // lookup
   Buffer<std::int16_t> wide;         // tabled [blocks of 32][groups][4][32]; product [quads][pairs][4][2]; dot [O][length]
@@ -73,6 +73,7 @@ struct Term {
 };
 
 // Throws std::invalid_argument where sizes do not fit.
-Term prepare(TermRecord record, const Map& source, Format format, const std::vector<std::uint8_t>& pad);
+Term prepare(TermRecord record, const Map& source, Format format, const std::vector<std::uint8_t>& pad,
+             std::size_t lookup_pairs);
 
 }  // namespace firebit

@@ -71,7 +71,7 @@ std::size_t exact_chunk(const std::vector<Row>& rows) {
 
 std::size_t block_of(std::size_t chunk) { return std::max(chunk, lookup_block / chunk * chunk); }
 
-Matrix look_up_matrix(const std::vector<Row>& rows, std::size_t chunk) {
+Matrix look_up_matrix(const std::vector<Row>& rows, std::size_t chunk, std::size_t lookup_pairs) {
   const std::size_t groups = rows[0].most.size(), pairs = 2 * quads(rows.size());
   Matrix matrix;
   matrix.chunk = chunk;
@@ -79,9 +79,10 @@ Matrix look_up_matrix(const std::vector<Row>& rows, std::size_t chunk) {
   std::uint8_t* to = matrix.tables.data();
   for (std::size_t first = 0; first < groups; first += block_of(chunk)) {
     const std::size_t end = std::min(first + block_of(chunk), groups);
-    for (std::size_t output = 0; output < 2 * pairs; output += 2) {
+    for (std::size_t pair = 0, step = 1; pair < pairs; pair += step) {
+      step = pair + lookup_pairs <= pairs ? lookup_pairs : 1;
       for (std::size_t g = first; g < end; ++g) {
-        for (std::size_t o = output; o < output + 2; ++o, to += 16) {
+        for (std::size_t o = 2 * pair; o < 2 * (pair + step); ++o, to += 16) {
           if (o >= rows.size()) continue;
           for (std::size_t i = 0; i < 16; ++i) to[i] = static_cast<std::uint8_t>(rows[o].entries[g * 16 + i]);
         }
@@ -164,7 +165,7 @@ Matrix dot_matrix(Term& term, const std::int16_t* weights) {
 
 }  // namespace
 
-void set_tables(Term& term, const TermRecord& record) {
+void set_tables(Term& term, const TermRecord& record, std::size_t lookup_pairs) {
   // One weight of this size spans a byte already.
   const auto is_wide = [](std::int16_t weight) { return weight > largest_entry || weight < -largest_entry; };
   if (record.chunk == 0 && std::any_of(record.weights.begin(), record.weights.end(), is_wide)) return;
@@ -180,7 +181,7 @@ void set_tables(Term& term, const TermRecord& record) {
     for (const Row& row : rows) {
       if (chunk > longest_chunk || !keeps(row, chunk)) throw std::invalid_argument("tables are out of range");
     }
-    matrices.push_back(look_up_matrix(rows, chunk));
+    matrices.push_back(look_up_matrix(rows, chunk, lookup_pairs));
   }
   term.matrices = std::move(matrices);
   term.method = Method::lookup;

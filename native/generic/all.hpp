@@ -18,6 +18,7 @@ namespace firebit::generic {
 template <class Simd>
 Kernels kernels(const char* name) {
   return {name,
+          Simd::lookup_pairs,
           hamming<Simd>,
           fill_bytes<Simd>,
           fill_pairs<Simd>,

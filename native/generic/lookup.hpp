@@ -33,6 +33,17 @@ inline typename Simd::Bytes evens(typename Simd::Bytes all, typename Simd::Bytes
   return Simd::sub16(all, Simd::shift_up(odds));
 }
 
+// Tables of deep layers come from far away: they are asked for in time.
+constexpr std::size_t prefetched = 2048;
+
+FIREBIT_INLINE void prefetch(const std::uint8_t* from) {
+#if defined(__GNUC__)
+  __builtin_prefetch(from);
+#else
+  (void)from;
+#endif
+}
+
 // `count` look-ups of 2 · Pairs outputs, added up in bytes, then in words.
 template <class Simd, std::size_t Pairs>
 struct LookupStep {
@@ -63,8 +74,7 @@ struct LookupStep {
     }
   }
 
-  // `tables` of the first pair; those of the next lie `stride` bytes behind.
-  FIREBIT_INLINE void add(const std::uint8_t* tables, std::size_t stride, const std::uint8_t* panel, std::size_t count) {
+  FIREBIT_INLINE void add(const std::uint8_t* tables, const std::uint8_t* panel, std::size_t count) {
     Bytes bytes[outputs][vectors];
     for (std::size_t o = 0; o < outputs; ++o) {
       for (std::size_t v = 0; v < vectors; ++v) bytes[o][v] = Simd::zero();
@@ -73,7 +83,7 @@ struct LookupStep {
       Bytes indices[vectors];
       for (std::size_t v = 0; v < vectors; ++v) indices[v] = Simd::load(panel + g * slice + v * Simd::width);
       for (std::size_t o = 0; o < outputs; ++o) {
-        const Bytes table = Simd::table(tables + o / 2 * stride + g * 32 + o % 2 * 16);
+        const Bytes table = Simd::table(tables + (g * outputs + o) * 16);
         for (std::size_t v = 0; v < vectors; ++v) {
           bytes[o][v] = Simd::add8(bytes[o][v], Simd::look_up(table, indices[v]));
         }
@@ -90,15 +100,18 @@ struct LookupStep {
 
 template <class Simd, std::size_t Pairs, std::size_t Chunk>
 FIREBIT_INLINE void look_up_step(const Lookup& at, std::size_t pair) {
-  const std::size_t stride = at.groups * 32;
-  const std::uint8_t* tables = at.tables + pair * stride;
+  constexpr std::size_t bytes = 2 * Pairs * 16;
+  const std::uint8_t* tables = at.tables + pair * at.groups * 32;
   std::uint16_t* sums = at.sums + pair * 2 * slice;
   LookupStep<Simd, Pairs> step;
   step.load(sums, at.begins);
   const std::size_t chunk = Chunk > 0 ? Chunk : at.chunk;
   std::size_t g = 0;
-  for (; g + chunk <= at.groups; g += chunk) step.add(tables + g * 32, stride, at.panel + g * slice, chunk);
-  if (g < at.groups) step.add(tables + g * 32, stride, at.panel + g * slice, at.groups - g);
+  for (; g + chunk <= at.groups; g += chunk) {
+    for (std::size_t i = 0; i < chunk * bytes; i += 64) prefetch(tables + g * bytes + i + prefetched);
+    step.add(tables + g * bytes, at.panel + g * slice, chunk);
+  }
+  if (g < at.groups) step.add(tables + g * bytes, at.panel + g * slice, at.groups - g);
   step.store(sums);
 }
 

@@ -8,6 +8,7 @@
 //   multiply_add(sum, a, b)     sum + the products of both halves of every pair
 //   dot_bits(sum, bits, w)      sum + products of `width` bytes 0 or 1 with int8, somehow spread over the lanes
 //   total(v)                    sum of all lanes
+//   above(p, limit)             bytes of ones where `width` int32 are greater
 #pragma once
 
 #include "kernels.hpp"
@@ -119,22 +120,33 @@ void dot16(const std::int16_t* weights, std::size_t length, std::size_t quads, c
   }
 }
 
+// Columns that fill no vector, one by one.
+template <class Simd>
+inline void step_rest(const Stepping& at, std::size_t q, std::size_t bits, std::size_t first) {
+  std::uint8_t* out = at.out + q * at.out_stride;
+  for (std::size_t c = first; c < at.columns; ++c) {
+    unsigned nibble = at.flips[q];
+    for (std::size_t j = 0; j < bits; ++j) {
+      nibble ^= (at.sums[(4 * q + j) * at.stride + c] > at.limits[4 * q + j] ? 1u : 0u) << j;
+    }
+    out[c] = static_cast<std::uint8_t>(nibble);
+  }
+}
+
 template <class Simd>
 void step(const Stepping& at) {
+  const std::size_t whole = at.columns / Simd::width * Simd::width;
   for (std::size_t q = 0; 4 * q < at.channels; ++q) {
     const std::size_t bits = at.channels - 4 * q < 4 ? at.channels - 4 * q : 4;
-    std::uint8_t* out = at.out + q * at.out_stride;
-    const std::int32_t* sums = at.sums + 4 * q * at.stride;
-    const std::int32_t* limits = at.limits + 4 * q;
-    const std::uint8_t flip = at.flips[q];
-    for (std::size_t c = 0; c < at.columns; ++c) out[c] = flip;
-    for (std::size_t j = 0; j < bits; ++j) {
-      const std::int32_t limit = limits[j];
-      const std::int32_t* row = sums + j * at.stride;
-      for (std::size_t c = 0; c < at.columns; ++c) {
-        out[c] = static_cast<std::uint8_t>(out[c] ^ ((row[c] > limit ? 1u : 0u) << j));
+    for (std::size_t c = 0; c < whole; c += Simd::width) {
+      typename Simd::Bytes nibbles = Simd::splat8(at.flips[q]);
+      for (std::size_t j = 0; j < bits; ++j) {
+        const typename Simd::Bytes above = Simd::above(at.sums + (4 * q + j) * at.stride + c, at.limits[4 * q + j]);
+        nibbles = Simd::differ(nibbles, Simd::both(above, Simd::splat8(static_cast<std::uint8_t>(1u << j))));
       }
+      Simd::store(at.out + q * at.out_stride + c, nibbles);
     }
+    step_rest<Simd>(at, q, bits, whole);
   }
 }
 

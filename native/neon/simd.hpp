@@ -71,6 +71,12 @@ struct Simd {
     const int8x16_t seen = vmulq_s8(vreinterpretq_s8_u8(bits), vreinterpretq_s8_u8(weights));
     return vpadalq_s16(sum, vpaddlq_s8(seen));
   }
+  static Bytes above(const std::int32_t* from, std::int32_t limit) {
+    const int32x4_t bound = vdupq_n_s32(limit);
+    const auto greater = [&](std::size_t i) { return vmovn_u32(vcgtq_s32(load32(from + 4 * i), bound)); };
+    const uint16x8_t words = vcombine_u16(greater(0), greater(1)), more = vcombine_u16(greater(2), greater(3));
+    return vcombine_u8(vmovn_u16(words), vmovn_u16(more));
+  }
   static std::int32_t total(Ints v) { return vaddvq_s32(v); }
 
  private:

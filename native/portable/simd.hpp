@@ -130,6 +130,11 @@ struct Simd {
     }
     return sum;
   }
+  static Bytes above(const std::int32_t* from, std::int32_t limit) {
+    Bytes v;
+    for (std::size_t i = 0; i < width; ++i) v.at[i] = from[i] > limit ? 0xff : 0;
+    return v;
+  }
   static std::int32_t total(Ints v) { return static_cast<std::int32_t>(v.at[0] + v.at[1] + v.at[2] + v.at[3]); }
 
  private:
