@@ -84,6 +84,7 @@ class Network:
     def __init__(self, plan: Plan, threads: int | None = None) -> None:
         self.plan = plan
         self._executor = executor(plan, threads)
+        self._batch = batch_size(plan)
 
     def __reduce__(self) -> tuple[type["Network"], tuple[Plan, int]]:
         return type(self), (self.plan, self.threads)
@@ -128,7 +129,7 @@ class Network:
     @property
     def batch(self) -> int:
         """Pictures that are computed at once by default, ≥ 1."""
-        return batch_size(self.plan)
+        return self._batch
 
     def units(self, layer: str | None = None) -> tuple[int, ...]:
         """Shape of the bits of a hidden layer for one picture, before any pooling of them: (C, H, W) or (C,).

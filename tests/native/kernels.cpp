@@ -1,0 +1,145 @@
+// Kernels of one instruction set against the portable ones on drawn inputs: for machines that no Python runs on.
+// Prints the number of comparisons; the first difference ends it with 1.
+#include <cstdio>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "dispatch.hpp"
+
+namespace {
+
+using firebit::Kernels;
+using firebit::slack;
+using firebit::slice;
+
+std::mt19937 random_bits(1);
+std::size_t comparisons = 0;
+
+std::size_t below(std::size_t end) { return random_bits() % end; }
+
+template <class Item>
+std::vector<Item> drawn(std::size_t count, std::int64_t least, std::int64_t most) {
+  std::vector<Item> items(count + slack);
+  for (Item& item : items) item = static_cast<Item>(least + static_cast<std::int64_t>(random_bits() % (most - least + 1)));
+  return items;
+}
+
+template <class Item>
+void compare(const char* what, const std::vector<Item>& a, const std::vector<Item>& b, std::size_t count) {
+  ++comparisons;
+  if (std::memcmp(a.data(), b.data(), count * sizeof(Item)) == 0) return;
+  std::printf("%s differs\n", what);
+  std::exit(1);
+}
+
+void hamming(const Kernels& a, const Kernels& b) {
+  const std::size_t bytes = below(4000);
+  const auto left = drawn<std::uint8_t>(3 * bytes, 0, 255), right = drawn<std::uint8_t>(2 * bytes, 0, 255);
+  std::vector<std::int32_t> x(6), y(6);
+  a.hamming(left.data(), right.data(), x.data(), 3, 2, bytes);
+  b.hamming(left.data(), right.data(), y.data(), 3, 2, bytes);
+  compare("hamming", x, y, 6);
+}
+
+// Look-ups, then both ways to go on from their sums. Tables are in the order of each instruction set.
+std::vector<std::uint8_t> ordered(const std::vector<std::uint8_t>& tables, std::size_t groups, std::size_t pairs, std::size_t together) {
+  std::vector<std::uint8_t> found;
+  for (std::size_t pair = 0, step = 1; pair < pairs; pair += step) {
+    step = pair + together <= pairs ? together : 1;
+    for (std::size_t g = 0; g < groups; ++g) {
+      for (std::size_t o = 2 * pair; o < 2 * (pair + step); ++o) {
+        const auto first = tables.begin() + static_cast<std::ptrdiff_t>((o * groups + g) * 16);
+        found.insert(found.end(), first, first + 16);
+      }
+    }
+  }
+  found.resize(found.size() + slack);
+  return found;
+}
+
+void look_up(const Kernels& a, const Kernels& b) {
+  const std::size_t groups = 1 + below(40), quads = 1 + below(5), pairs = 2 * quads;
+  const std::size_t chunks[] = {1, 2, 3, 4, 5, 8};
+  const std::size_t chunk = chunks[below(6)];
+  const auto panel = drawn<std::uint8_t>(groups * slice, 0, 15);
+  const auto tables = drawn<std::uint8_t>(2 * pairs * groups * 16, 0, static_cast<std::int64_t>(255 / chunk));
+  const auto thresholds = drawn<std::uint16_t>(4 * quads, 0, static_cast<std::int64_t>(groups * 255 / chunk));
+  const auto flips = drawn<std::uint8_t>(quads, 0, 15);
+  const auto bases = drawn<std::int32_t>(4 * quads, -100000, 100000);
+  std::vector<std::uint8_t> bits[2];
+  std::vector<std::int32_t> sums[2];
+  const Kernels* both[] = {&a, &b};
+  for (std::size_t i = 0; i < 2; ++i) {
+    const auto own = ordered(tables, groups, pairs, both[i]->lookup_pairs);
+    std::vector<std::uint16_t> kept(2 * pairs * slice + slack);
+    both[i]->look_up({own.data(), groups, pairs, chunk, panel.data(), kept.data(), true});
+    if (groups * 2 * 255 / chunk < 65536) both[i]->look_up({own.data(), groups, pairs, chunk, panel.data(), kept.data(), false});
+    bits[i].resize(quads * slice + slack);
+    sums[i].assign(4 * quads * slice + slack, 7);
+    both[i]->look_up_bits(kept.data(), quads, thresholds.data(), flips.data(), bits[i].data(), slice);
+    both[i]->look_up_sums(kept.data(), 4 * quads - 1, bases.data(), sums[i].data(), slice);
+  }
+  compare("look_up_bits", bits[0], bits[1], quads * slice);
+  compare("look_up_sums", sums[0], sums[1], 4 * quads * slice);
+}
+
+void sum_tables(const Kernels& a, const Kernels& b) {
+  const std::size_t groups = 1 + below(20), slices = 1 + below(4), outputs = 1 + below(32);
+  const auto weights = drawn<std::int16_t>(groups * 4 * 32, -32767, 32767);
+  const auto panel = drawn<std::uint8_t>(slices * groups * slice, 0, 15);
+  std::vector<std::int32_t> scratch(firebit::table_scratch(slices) + slack), x(32 * slices * slice + slack, 3), y = x;
+  a.sum_tables({weights.data(), groups, outputs, panel.data(), groups * slice, slices, scratch.data(), x.data(), slices * slice});
+  b.sum_tables({weights.data(), groups, outputs, panel.data(), groups * slice, slices, scratch.data(), y.data(), slices * slice});
+  compare("sum_tables", x, y, 32 * slices * slice);
+}
+
+void multiply(const Kernels& a, const Kernels& b) {
+  const std::size_t pairs = 1 + below(30), quads = 1 + below(4);
+  const auto weights = drawn<std::int16_t>(quads * pairs * 8, -32767, 32767);
+  const auto panel = drawn<std::int16_t>(pairs * slice * 2, 0, 255);
+  std::vector<std::int32_t> x(4 * quads * slice + slack, 5), y = x;
+  a.multiply({weights.data(), pairs, quads, panel.data(), x.data(), slice});
+  b.multiply({weights.data(), pairs, quads, panel.data(), y.data(), slice});
+  compare("multiply", x, y, 4 * quads * slice);
+}
+
+void dots(const Kernels& a, const Kernels& b) {
+  const std::size_t length = slice * (1 + below(20)), quads = 1 + below(3);
+  std::vector<std::int32_t> x(4 * quads), y(4 * quads);
+  const auto narrow = drawn<std::int8_t>(4 * quads * length, -128, 127);
+  const auto bits = drawn<std::uint8_t>(length, 0, 1);
+  a.dot8(narrow.data(), length, quads, bits.data(), x.data());
+  b.dot8(narrow.data(), length, quads, bits.data(), y.data());
+  compare("dot8", x, y, 4 * quads);
+  const auto wide = drawn<std::int16_t>(4 * quads * length, -32767, 32767);
+  const auto values = drawn<std::int16_t>(length, 0, 50);
+  a.dot16(wide.data(), length, quads, values.data(), x.data());
+  b.dot16(wide.data(), length, quads, values.data(), y.data());
+  compare("dot16", x, y, 4 * quads);
+}
+
+void step(const Kernels& a, const Kernels& b) {
+  const std::size_t channels = 1 + below(9), columns = 1 + below(200), quads = (channels + 3) / 4;
+  const auto sums = drawn<std::int32_t>(channels * columns, -9, 9), limits = drawn<std::int32_t>(channels, -9, 9);
+  const auto flips = drawn<std::uint8_t>(quads, 0, 15);
+  std::vector<std::uint8_t> x(quads * columns + slack), y(quads * columns + slack);
+  a.step({sums.data(), columns, channels, columns, limits.data(), flips.data(), x.data(), columns});
+  b.step({sums.data(), columns, channels, columns, limits.data(), flips.data(), y.data(), columns});
+  compare("step", x, y, quads * columns);
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  const std::size_t rounds = count > 1 ? std::stoul(words[1]) : 200;
+  const Kernels portable = firebit::kernels("portable");
+  for (const Kernels& kernels : firebit::available_kernels()) {
+    for (std::size_t i = 0; i < rounds; ++i) {
+      for (auto* test : {hamming, look_up, sum_tables, multiply, dots, step}) test(kernels, portable);
+    }
+    std::printf("%s agrees, %zu comparisons\n", kernels.name, comparisons);
+  }
+  return 0;
+}
