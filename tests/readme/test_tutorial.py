@@ -1,5 +1,6 @@
 """The tutorial script draws what it says, the same on every run."""
 
+import runpy
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -31,3 +32,9 @@ def test_the_figure_is_the_same_on_every_run_and_the_one_that_is_shown(tmp_path:
     # Other versions of matplotlib may place a line a hair beside; the words are the same.
     assert words(first / "rectifier.svg") == words(DOCS / "figures" / "rectifier.svg")
     assert {"ReLU", "k = ½", "k = 12", "fires: y ≥ 0"} <= set(words(first / "rectifier.svg"))
+
+
+def test_the_drawing_of_a_look_up_is_what_its_script_draws() -> None:
+    figure = DOCS / "figures" / "look_up.svg"
+    drawing = runpy.run_path(str(figure.with_suffix(".py")))["drawing"]
+    assert drawing() == figure.read_text("utf-8")
