@@ -30,7 +30,7 @@ def test_the_page_on_compiling(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     lines = [line.rstrip() for line in run("howto/compile.md", capsys).splitlines()]
-    # The report, the accuracy, what fast tables change (none), the input, a code, and an error of two lines.
+    # The report, the accuracy, what a fast plan changes here, the input, a code, and an error in two lines.
     assert "on 2,000 pictures: predictions that differ: 0; bits that differ: 0 of 2,432,000" in lines
     accuracy, changed, seen, shape, problem, _ = lines[-6:]
     assert float(accuracy) > 0.85
