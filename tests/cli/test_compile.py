@@ -339,7 +339,7 @@ def test_a_network_with_binary_and_real_layers(
 def test_an_error_without_advice_of_ours_keeps_its_own(
     firebit: Run, run_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_: object) -> None:
+    def refuse(*_: object) -> None:
         raise UsageError("Layer 'act1' is too wide.", "Make it narrower.")
 
     monkeypatch.setattr("firebit.train.compile.compiled", refuse)
