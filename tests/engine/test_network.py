@@ -516,7 +516,7 @@ def test_code_of_the_page_runs(
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, "predict.md", "exec"), names)
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     assert capsys.readouterr().out.startswith("<Network 1×28×28 → 3 layers of ")
 
 
