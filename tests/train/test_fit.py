@@ -513,8 +513,6 @@ def levered(tiny: Tiny, short_hold: None, tmp_path_factory: pytest.TempPathFacto
         ({"loss": {"distillation": 0.5, "temperature": 1.0}}, {"phase1", "model", "hardened"}),
         ({"average": {"decay": 0.5}}, {"relu", "phase1", "model", "hardened"}),
         ({"optimizer": {"weight_decay_end": 0.0}}, {"relu", "phase1", "model", "hardened"}),
-        ({"baseline": {"optimizer": "adamw"}}, {"relu"}),
-        ({"baseline": {"weight_decay": 0.5}}, {"relu"}),
         ({"net": {"dropout": 0.5}}, {"relu", "phase1", "model", "hardened"}),
         ({"phase2": {"growth_end": 1e-3}}, {"model", "hardened"}),
         ({"phase2": {"growth_end": 1e-3, "front": 2.0}}, {"model", "hardened"}),
@@ -535,6 +533,16 @@ def test_a_lever_moves_what_it_is_for_and_nothing_before(
         *(f"{name}.safetensors" for name in changed),
         "model.firebit",
     }
+
+
+@pytest.mark.parametrize("own", [{"optimizer": "adamw"}, {"weight_decay": 0.5}])
+def test_an_optimizer_of_the_baselines_own_changes_the_baseline_alone(
+    tiny: Tiny, finished: RunFolder, tmp_path: Path, own: dict[str, Any]
+) -> None:
+    folder = RunFolder(tmp_path / "a")
+    fit(tiny(classifier={"epochs": 1}, baseline=own), folder)
+    before, after = numbers(finished), numbers(folder)
+    assert {name for name in before if before[name] != after[name]} == {"relu.safetensors"}
 
 
 def test_front_and_temperature_are_seen_in_the_numbers(tiny: Tiny, tmp_path: Path) -> None:
