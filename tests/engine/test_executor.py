@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import pickle
 import threading
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -225,10 +226,6 @@ def test_many_python_threads_at_once(plans: dict[str, Plan]) -> None:
     assert all(results)
 
 
-def answers(network: Network, seen: NDArray[np.uint8], out: "multiprocessing.SimpleQueue[bytes]") -> None:
-    out.put(network.logits(seen).tobytes())
-
-
 @needs_native
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 def test_in_child_processes(method: str, plans: dict[str, Plan]) -> None:
@@ -237,14 +234,9 @@ def test_in_child_processes(method: str, plans: dict[str, Plan]) -> None:
     network, seen = Network(plan, 2), pictures(plan, 9)
     expected = network.logits(seen)
     assert np.array_equal(expected, reference.logits(plan, seen))
-    out = context.SimpleQueue()
-    children = [context.Process(target=answers, args=(network, seen, out)) for _ in range(2)]
-    for child in children:
-        child.start()
-    assert [out.get() for _ in children] == [expected.tobytes()] * 2
-    for child in children:
-        child.join(60)
-        assert child.exitcode == 0
+    with ProcessPoolExecutor(2, context) as children:
+        found = [children.submit(network.logits, seen) for _ in range(2)]
+        assert all(np.array_equal(each.result(60), expected) for each in found)
     assert np.array_equal(network.logits(seen), expected)
 
 
