@@ -10,6 +10,7 @@ from firebit.data import names
 from firebit.data.load import found_folder
 from firebit.errors import UsageError
 from firebit.files import write_text
+from firebit.paper.borrow import borrow
 from firebit.paper.experiment import Experiment, Trial
 from firebit.paper.page import page, pictures
 from firebit.paper.record import Record, load_record
@@ -133,6 +134,8 @@ class _Run:
     def make(self, reporter: Reporter | None) -> Record:
         """Train, or go on with what was stopped, and leave a record."""
         folder = RunFolder(self.places.runs / f"{self.experiment.records}-{self.name}")
+        if (donor := borrow(self.recipe, folder)) and reporter:
+            reporter.note(f"begins where {donor} has ended")
         results = fit(self.recipe, folder, resume=folder.path.exists(), reporter=reporter)
         record = _of_run(self.trial, self.recipe, folder, results)
         record.save(self.path)
