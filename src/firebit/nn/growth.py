@@ -2,8 +2,7 @@
 
 import bisect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from types import TracebackType
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from firebit.errors import UsageError
+from firebit.nn.hooked import Hooked
 from firebit.nn.rectifier import BoundedRectifier
 from firebit.nn.strength import Points, plain, scheduled, strengths
 
@@ -241,7 +241,7 @@ def entropy_penalty(activation: Tensor) -> Tensor:
     return penalty
 
 
-class EntropyPenalty:
+class EntropyPenalty(Hooked):
     """Collects the entropy penalty of every rectifier's activations: the paper's other way to binary values (§3.2).
 
     Args:
@@ -259,12 +259,10 @@ class EntropyPenalty:
         self.layers = rectifiers(model)
         self.weights = strengths(self.layers, weights, RECTIFIER)
         self._terms: list[Tensor] = []
-        self._hooks: list[RemovableHandle] = []
 
-    def __enter__(self) -> "EntropyPenalty":
-        for name, weight in self.weights.items():
-            self._hooks.append(self.layers[name].register_forward_hook(self._recorder(weight)))
-        return self
+    def _attach(self) -> Iterable[RemovableHandle]:
+        self._terms = []
+        return [self.layers[name].register_forward_hook(self._recorder(each)) for name, each in self.weights.items()]
 
     def _recorder(self, weight: float) -> Callable[[nn.Module, Any, Tensor], None]:
         def record(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
@@ -281,11 +279,3 @@ class EntropyPenalty:
             )
         terms, self._terms = self._terms, []
         return torch.stack(terms).sum()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for hook in self._hooks:
-            hook.remove()
-        self._hooks.clear()
-        self._terms.clear()

@@ -1,6 +1,6 @@
 """Noise on pre-activations while training, which drives units away from their thresholds."""
 
-from types import TracebackType
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from firebit.nn.growth import rectifiers
+from firebit.nn.hooked import Hooked
 
 
-class PreActivationNoise:
+class PreActivationNoise(Hooked):
     """Adds uniform noise to what every bounded rectifier reads, in training mode, inside the `with` statement.
 
     f(y + ε), ε ~ U(−width/2, width/2), independent per unit and picture. The mean over ε of a step is a bounded
@@ -35,21 +36,12 @@ class PreActivationNoise:
     def __init__(self, model: nn.Module, width: float) -> None:
         self.layers = list(rectifiers(model).values())
         self.width = width
-        self._hooks: list[RemovableHandle] = []
 
-    def __enter__(self) -> "PreActivationNoise":
-        self._hooks = [layer.register_forward_pre_hook(self._disturb) for layer in self.layers]
-        return self
+    def _attach(self) -> Iterable[RemovableHandle]:
+        return [layer.register_forward_pre_hook(self._disturb) for layer in self.layers]
 
     def _disturb(self, layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Tensor] | None:
         (y,) = inputs
         if not (layer.training and self.width):
             return None
         return (torch.add(y, torch.rand_like(y).sub_(0.5), alpha=self.width),)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for hook in self._hooks:
-            hook.remove()
-        self._hooks.clear()
