@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from firebit.paper.borrow import borrow
+from firebit.paper.borrow import _of_baseline, borrow
 from firebit.paper.experiment import Experiment
 from firebit.train import RunFolder, fit
 from firebit.train.recipe import Recipe
@@ -42,7 +42,35 @@ def test_the_numbers_are_those_of_the_whole_run(donor: RunFolder, learned: Recip
     assert donor.results() is not None
 
 
-def test_nothing_is_borrowed_for_real_weights(donor: RunFolder, recipe: Recipe) -> None:
+def test_a_baseline_is_trained_once(experiment: Experiment, tmp_path: Path) -> None:
+    one = experiment.trials[0]
+    donor = RunFolder(tmp_path / "runs" / "one")
+    fit(one.recipe_for(0, 0.5), donor)
+    # The baseline's epochs are those of both phases where the recipe gives none.
+    last = one.recipe_for(0, 0.5, ("layers=last", "phase2.growth=0.5", "net.slope_init=0.7", "loss.distillation=0.5"))
+    whole = fit(last, RunFolder(tmp_path / "elsewhere" / "last"))
+    folder = RunFolder(tmp_path / "runs" / "last")
+    assert borrow(last, folder) == donor.path
+    assert [record["stage"] for record in folder.journal.records()] == ["relu", "relu"]
+    resumed = fit(last, folder, resume=True)
+    assert resumed["rows"] == whole["rows"]
+    assert resumed["rows"][0]["name"] == "relu"
+    losses = [record["train_loss"] for record in RunFolder(tmp_path / "elsewhere" / "last").journal.records()]
+    assert [record["train_loss"] for record in folder.journal.records()] == losses
+
+
+@pytest.mark.parametrize(
+    "override", ["net.width=0.3", "baseline.lr=0.5", "batch=10", "loss.label_smoothing=0.1", "size=24"]
+)
+def test_another_baseline_is_not_borrowed(experiment: Experiment, override: str) -> None:
+    recipe = experiment.trials[0].recipe_for(0, 0.5)
+    other = experiment.trials[0].recipe_for(0, 0.5, (override,))
+    assert _of_baseline(recipe) != _of_baseline(other)
+    assert _of_baseline(recipe) != _of_baseline(experiment.trials[0].recipe_for(1, 0.5))
+    assert _of_baseline(recipe) == _of_baseline(experiment.trials[0].recipe_for(0, 0.5, ("phase2.lr=0.5",)))
+
+
+def test_nothing_is_borrowed_for_real_weights_without_a_baseline(donor: RunFolder, recipe: Recipe) -> None:
     folder = RunFolder(donor.path.with_name("again"))
     assert borrow(recipe, folder) is None
     assert not folder.path.exists()

@@ -1,58 +1,109 @@
-"""Begin a run where a finished one with the same recipe but for its weights has ended.
+"""Begin a run with what another has trained alike, where both would train it to the very same numbers.
 
-The stage that makes weights ±1 comes last (:mod:`firebit.train.weights`), so a run with it and one without are the same
-up to there. Continued from the other's last checkpoint, it gives the very numbers that it gives when it is run whole.
+Every stage starts from the recipe's seed, so what it trains follows from the recipe and the network before it. Runs of
+one experiment often share their ReLU baseline, or all but the stage that makes weights ±1, which comes last.
 """
 
 import os
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from firebit.errors import FirebitError
 from firebit.files import write_text
-from firebit.train.checkpoint import newest_checkpoint
-from firebit.train.recipe import Recipe, Weights
+from firebit.train.checkpoint import Progress, newest_checkpoint, save_checkpoint
+from firebit.train.recipe import Classifier, Loss, Net, Phase, Recipe, Weights
 from firebit.train.run import COMPILED_FILE, RunFolder
 
 _OF_THE_END = ("results.json", "README.md", COMPILED_FILE)
+_NOTHING: dict[str, Any] = {"state": {}, "param_groups": []}
 
 
 def borrow(recipe: Recipe, folder: RunFolder) -> Path | None:
-    """Copy a finished run beside `folder` into it, to be resumed with the stage that makes weights ±1.
+    """Make a run directory, to be resumed, from a run beside it that has trained the same as far as it goes.
+
+    Either everything but the stage that makes weights ±1, of a finished run, or else the ReLU baseline, of any.
 
     Args:
         recipe: of the run to come.
         folder: where it goes; nothing happens if it exists.
 
     Returns:
-        The run that was copied; None if there is none that will do, and nothing was made.
+        The run that was borrowed from; None if there is none that will do, and nothing was made.
     """
-    if recipe.weights.kind == "real" or folder.path.exists():
+    if folder.path.exists():
         return None
-    real = recipe.model_copy(update={"weights": Weights()})
-    for path in sorted(folder.path.parent.glob("*/results.json")):
-        donor = RunFolder(path.parent)
-        if _will_do(donor, real):
-            _copy(donor, recipe, folder)
-            return donor.path
+    donors = [RunFolder(path.parent) for path in sorted(folder.path.parent.glob("[!.]*/recipe.toml"))]
+    if recipe.weights.kind != "real":
+        for donor in donors:
+            if donor.results_file.exists() and _alike(donor, recipe, _without_weights) and _is_real(donor):
+                _copy(donor, recipe, folder)
+                return donor.path
+    if recipe.baseline.enabled:
+        for donor in donors:
+            if donor.model_file("relu").exists() and _alike(donor, recipe, _of_baseline):
+                _copy_baseline(donor, recipe, folder)
+                return donor.path
     return None
 
 
-def _will_do(donor: RunFolder, real: Recipe) -> bool:
-    try:
-        found = donor.recipe()
-        same = found.weights.kind == "real" and found.model_copy(update={"weights": Weights()}) == real
-        return same and newest_checkpoint(donor.checkpoints) is not None
-    except FirebitError:
-        # A run that cannot be read is none to begin from; whoever asks for that one is told.
-        return False
+def _alike(donor: RunFolder, recipe: Recipe, part: Callable[[Recipe], Recipe]) -> bool:
+    # A run that cannot be read is none to borrow from; whoever asks for that one is told.
+    with suppress(FirebitError):
+        return part(donor.recipe()) == part(recipe) and newest_checkpoint(donor.checkpoints) is not None
+    return False
+
+
+def _is_real(donor: RunFolder) -> bool:
+    return donor.recipe().weights.kind == "real"
+
+
+def _without_weights(recipe: Recipe) -> Recipe:
+    return recipe.model_copy(update={"weights": Weights()})
+
+
+def _of_baseline(recipe: Recipe) -> Recipe:
+    """The recipe with everything reset that does not reach the ReLU network."""
+    net = Net(**recipe.net.model_dump(include={"name", "batch_norm", "order", "width", "dropout"}))
+    update = {
+        "net": net,
+        "layers": "all",
+        "recalibrate": True,
+        "loss": Loss(label_smoothing=recipe.loss.label_smoothing),
+        "baseline": recipe.baseline.model_copy(update={"epochs": recipe.baseline_epochs}),
+        **{"phase1": Phase(), "phase2": Phase(), "classifier": Classifier(), "weights": Weights()},
+    }
+    return recipe.model_copy(update=update)
 
 
 def _copy(donor: RunFolder, recipe: Recipe, folder: RunFolder) -> None:
-    begun = folder.path.with_name(f".{folder.path.name}.{os.getpid()}")
+    with _begun(folder) as begun:
+        shutil.copytree(donor.path, begun.path, ignore=shutil.ignore_patterns(*_OF_THE_END))
+        write_text(begun.recipe_file, recipe.to_toml())
+
+
+def _copy_baseline(donor: RunFolder, recipe: Recipe, folder: RunFolder) -> None:
+    records = [record for record in donor.journal.records() if record["stage"] == "relu"]
+    newest = newest_checkpoint(donor.checkpoints)
+    rows = [row for row in newest.progress.results if row["name"] == "relu"] if newest else []
+    with _begun(folder) as begun:
+        write_text(begun.recipe_file, recipe.to_toml())
+        for path in (donor.path / "environment.json", donor.model_file("relu")):
+            shutil.copy2(path, begun.path)
+        for record in records:
+            begun.journal.add(record)
+        progress = Progress(stage=1, steps=records[-1]["step"], journal=len(records), results=rows)
+        save_checkpoint(begun.checkpoints, progress, {}, _NOTHING, None)
+
+
+@contextmanager
+def _begun(folder: RunFolder) -> Iterator[RunFolder]:
+    """A folder that becomes `folder` when all of it is there."""
+    path = folder.path.with_name(f".{folder.path.name}.{os.getpid()}")
     try:
-        shutil.copytree(donor.path, begun, ignore=shutil.ignore_patterns(*_OF_THE_END))
-        write_text(begun / folder.recipe_file.name, recipe.to_toml())
-        begun.rename(folder.path)
+        yield RunFolder(path)
+        path.rename(folder.path)
     finally:
-        shutil.rmtree(begun, ignore_errors=True)
+        shutil.rmtree(path, ignore_errors=True)

@@ -135,7 +135,7 @@ class _Run:
         """Train, or go on with what was stopped, and leave a record."""
         folder = RunFolder(self.places.runs / f"{self.experiment.records}-{self.name}")
         if (donor := borrow(self.recipe, folder)) and reporter:
-            reporter.note(f"begins where {donor} has ended")
+            reporter.note(f"begins with what {donor} has trained")
         results = fit(self.recipe, folder, resume=folder.path.exists(), reporter=reporter)
         record = _of_run(self.trial, self.recipe, folder, results)
         record.save(self.path)

@@ -44,7 +44,8 @@ class Progress:
 class Checkpoint:
     """A loaded checkpoint: progress, the random state, and the state dicts of whatever changes in training.
 
-    `growth`, `hold` and `weight_growth` are None and `average` is empty where the stage has none.
+    `growth`, `hold` and `weight_growth` are None and `average` is empty where the stage has none. `model` is empty
+    where a stage is still to begin.
     """
 
     progress: Progress

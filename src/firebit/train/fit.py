@@ -113,6 +113,8 @@ class _Run:
         if checkpoint:
             self.progress = checkpoint.progress
             self.reporter.note(f"resuming in {plan[self.progress.stage].name} at step {self.progress.steps}")
+            # Without a network it stands between two stages, and what is saved of the earlier one is all there is.
+            checkpoint = checkpoint if checkpoint.model else None
         else:
             torch.manual_seed(self.recipe.seed)
         self.folder.journal.cut_back(self.progress.journal)
