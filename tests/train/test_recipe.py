@@ -126,7 +126,7 @@ def test_every_lever_is_off_unless_it_is_set() -> None:
     assert (recipe.average.decay, recipe.net.dropout, recipe.optimizer.weight_decay_end) == (0, 0, None)
     for phase in (recipe.phase1, recipe.phase2):
         assert (phase.growth_end, phase.front, phase.hold) == (None, 0, 0)
-        assert (phase.slope_end, phase.noise) == (None, 0)
+        assert (phase.slope_end, phase.sharp_end, phase.noise) == (None, None, 0)
     assert not recipe.autocast
 
 
@@ -136,6 +136,12 @@ def test_every_lever_is_off_unless_it_is_set() -> None:
         ({"slope_end": 4.0, "growth_end": 1e-3}, "neither growth_end nor another law"),
         ({"slope_end": 4.0, "law": "inverse"}, "neither growth_end nor another law"),
         ({"slope_start": 2.0, "slope_end": 1.0}, "slopes do not fall from slope_start 2.0 to slope_end 1.0"),
+        ({"sharp_end": 4.0}, "sharp_end goes on from slope_end, which is not set"),
+        ({"slope_end": 4.0, "sharp_end": 3.0, "grown": 0.5}, "slopes do not fall from slope_end 4.0 to sharp_end 3.0"),
+        (
+            {"slope_end": 4.0, "sharp_end": 9.0, "grown": 0.95},
+            "0.9 is not behind the end of the course, grown 0.95",
+        ),
     ],
 )
 def test_a_course_of_slopes_that_contradicts_itself(phase: dict[str, Any], reason: str) -> None:

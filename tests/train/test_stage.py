@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -201,6 +202,13 @@ def test_nothing_grows_behind_a_course() -> None:
 def test_layers_of_a_course_set_out_one_after_the_other() -> None:
     found = slopes_after(course(4.0, front=1.0), ["0", "1", "2"], 4000, 1000)
     expected = [[2, 1, 1], [4, 2, 1], [4, 4, 2], [4, 4, 4]]
+    assert found == [pytest.approx(slopes, rel=2e-3) for slopes in expected]
+
+
+def test_all_layers_are_sharpened_at_once_in_the_last_stretch() -> None:
+    stage = replace(course(4.0, front=1.0, grown=0.5), sharp_end=64.0, sharp_from=0.75)
+    found = slopes_after(stage, ["0", "1", "2"], 8000, 1000)
+    expected = [[2, 1, 1], [4, 2, 1], [4, 4, 2], [4, 4, 4], [4, 4, 4], [4, 4, 4], [16, 16, 16], [64, 64, 64]]
     assert found == [pytest.approx(slopes, rel=2e-3) for slopes in expected]
 
 

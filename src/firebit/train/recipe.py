@@ -69,17 +69,25 @@ class Phase(_Table):
     slope_start: FiniteFloat = Field(1.0, gt=0, description="where the course of slopes begins")
     slope_end: FiniteFloat | None = Field(None, gt=0, description="where it ends; None: growth as above, no course")
     grown: FiniteFloat = Field(1.0, gt=0, le=1, description="share of the steps by which the course is at its end")
+    sharp_end: FiniteFloat | None = Field(None, gt=0, description="where slopes go on to at the end; None: no further")
+    sharp_from: FiniteFloat = Field(0.9, ge=0, lt=1, description="share of the steps at which that begins")
     noise: FiniteFloat = Field(0.0, ge=0, description="width of noise on pre-activations, falling to 0 over the phase")
     entropy: FiniteFloat = Field(0.0, ge=0, description="weight of the entropy of activations in the loss; 0: none")
 
     @model_validator(mode="after")
     def _one_way_to_grow(self) -> "Phase":
         if self.slope_end is None:
+            if self.sharp_end is not None:
+                raise ValueError("sharp_end goes on from slope_end, which is not set")
             return self
         if self.growth_end is not None or self.law != "log":
             raise ValueError("slope_end goes with neither growth_end nor another law than log")
         if self.slope_end < self.slope_start:
             raise ValueError(f"slopes do not fall from slope_start {self.slope_start} to slope_end {self.slope_end}")
+        if self.sharp_end is not None and self.sharp_end < self.slope_end:
+            raise ValueError(f"slopes do not fall from slope_end {self.slope_end} to sharp_end {self.sharp_end}")
+        if self.sharp_end is not None and self.sharp_from <= self.grown:
+            raise ValueError(f"sharp_from {self.sharp_from} is not behind the end of the course, grown {self.grown}")
         return self
 
 

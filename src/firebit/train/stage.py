@@ -18,6 +18,8 @@ from firebit.train.recipe import Optimizer, Recipe
 
 # Of a course, between which growth is linear: it stays within 0.1 % of the slopes asked for.
 _POINTS = 64
+# Steps in which growth sets in and ends.
+_EDGE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Stage:
         slope_start: where the course of slopes begins.
         slope_end: where it ends; None: growth follows `growth` and `growth_end`, no course.
         grown: share of the steps by which the last layer's course is at its end, after which nothing grows.
+        sharp_end: where slopes go on to in a last stretch, all layers at once; None: there is none.
+        sharp_from: share of the steps at which that stretch begins.
         noise: width of the noise on pre-activations at the start; it falls to 0 over the stage.
     """
 
@@ -56,6 +60,8 @@ class Stage:
     slope_start: float = 1.0
     slope_end: float | None = None
     grown: float = 1.0
+    sharp_end: float | None = None
+    sharp_from: float = 0.9
     noise: float = 0.0
 
     def rate(self, step: int, steps: int) -> float:
@@ -81,26 +87,33 @@ class Stage:
         """Growth as points (step, λ) that takes a slope from `slope_start` to `slope_end` in a geometric course.
 
         By λ = k·dk/dt, the flow of −log|k|, a slope k₀·(k₁/k₀)^u needs λ = k²·log(k₁/k₀) per length of the course.
-        Before it and behind it nothing grows. `front` delays layers as in :meth:`ramp`.
+        Before it and behind it nothing grows, but for the last stretch to `sharp_end`, which is a course of its own.
+        `front` delays layers as in :meth:`ramp`.
 
         Args:
             depth: 0 for the layer nearest to the input … 1 for the last.
             steps: steps of the stage.
         """
         assert self.slope_end is not None
-        first, last = self._way(depth, steps * self.grown)
-        fold = math.log(self.slope_end / self.slope_start)
-        shares = [at / _POINTS for at in range(_POINTS + 1)]
-        size = [(self.slope_start * math.exp(fold * share)) ** 2 * fold / (last - first) for share in shares]
-        between = [(first + share * (last - first), value) for share, value in zip(shares, size, strict=True)]
-        edge = 1e-3
-        return [(first - edge, 0.0), *between, (last + edge, 0.0)]
+        points = _geometric(self.slope_start, self.slope_end, *self._way(depth, steps * self.grown))
+        if self.sharp_end is None:
+            return points
+        return points + _geometric(self.slope_end, self.sharp_end, max(1, steps) * self.sharp_from, max(1, steps))
 
     def _way(self, depth: float, steps: float) -> tuple[float, float]:
         """The steps at which a layer of that depth sets out and arrives."""
         scale = max(1, steps) / (1 + self.front)
         lag = self.front * depth
         return lag * scale, (1 + lag) * scale
+
+
+def _geometric(start: float, end: float, first: float, last: float) -> list[tuple[float, float]]:
+    """Growth as points (step, λ) that takes a slope from `start` to `end` between two steps, and is 0 outside."""
+    fold = math.log(end / start)
+    shares = [at / _POINTS for at in range(_POINTS + 1)]
+    size = [(start * math.exp(fold * share)) ** 2 * fold / (last - first) for share in shares]
+    between = [(first + share * (last - first), value) for share, value in zip(shares, size, strict=True)]
+    return [(first - _EDGE, 0.0), *between, (last + _EDGE, 0.0)]
 
 
 def stages(recipe: Recipe) -> tuple[Stage, ...]:
