@@ -1,0 +1,37 @@
+"""What makes a neuron fire: firing matrices, positive and negative classes, names, smallest pictures. Needs no torch."""
+
+from firebit.explain.explanation import Column, Explanation, columns, explain
+from firebit.explain.firing import Firing, firing, load_firing
+from firebit.explain.minimal import Effects, Minimal, effects, is_minimal, minimal
+from firebit.explain.names import Hierarchy, Name, load_hierarchy, names, wordnet
+from firebit.explain.neurons import NeuronClassifier, neuron_classifiers
+from firebit.explain.segments import segment
+from firebit.explain.selectivity import ClassEvidence, Null, Selectivity, permutation_null, selectivity
+
+__all__ = [
+    "ClassEvidence",
+    "Column",
+    "Effects",
+    "Explanation",
+    "Firing",
+    "Hierarchy",
+    "Minimal",
+    "Name",
+    "NeuronClassifier",
+    "Null",
+    "Selectivity",
+    "columns",
+    "effects",
+    "explain",
+    "firing",
+    "is_minimal",
+    "load_firing",
+    "load_hierarchy",
+    "minimal",
+    "names",
+    "neuron_classifiers",
+    "permutation_null",
+    "segment",
+    "selectivity",
+    "wordnet",
+]
