@@ -14,6 +14,9 @@ OPTIONAL = {
     "onnxscript": ("peers", "onnxscript"),
     "openvino": ("peers", "openvino"),
     "nncf": ("peers", "nncf"),
+    "scipy": ("explain", "scipy"),
+    "skimage": ("explain", "scikit-image"),
+    "matplotlib": ("explain", "matplotlib"),
 }
 
 

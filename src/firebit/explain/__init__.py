@@ -1,12 +1,14 @@
-"""What makes a neuron fire: firing matrices, positive and negative classes, names, smallest pictures. Needs no torch."""
+"""What makes a neuron fire: firing matrices, positive and negative classes, names, smallest pictures (no torch)."""
 
+from firebit.explain.effects import Effects, effects
 from firebit.explain.explanation import Column, Explanation, columns, explain
 from firebit.explain.firing import Firing, firing, load_firing
-from firebit.explain.minimal import Effects, Minimal, effects, is_minimal, minimal
+from firebit.explain.minimal import Minimal, is_minimal, minimal
 from firebit.explain.names import Hierarchy, Name, load_hierarchy, names, wordnet
 from firebit.explain.neurons import NeuronClassifier, neuron_classifiers
+from firebit.explain.permutation import Null, permutation_null
 from firebit.explain.segments import segment
-from firebit.explain.selectivity import ClassEvidence, Null, Selectivity, permutation_null, selectivity
+from firebit.explain.selectivity import ClassEvidence, Selectivity, selectivity
 
 __all__ = [
     "ClassEvidence",

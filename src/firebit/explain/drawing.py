@@ -37,7 +37,9 @@ def unit_figure(found: Selectivity, unit: int, title: str = "") -> "Figure":
     raise NotImplementedError
 
 
-def panel_figure(columns: Sequence[tuple[str, Sequence[Minimal], Sequence[Minimal]]], classes: Sequence[str]) -> "Figure":
+def panel_figure(
+    columns: Sequence[tuple[str, Sequence[Minimal], Sequence[Minimal]]], classes: Sequence[str]
+) -> "Figure":
     """One column per unit: smallest pictures of positive classes above, of negative ones below (figure 6).
 
     Args:

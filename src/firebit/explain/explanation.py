@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from firebit.explain.minimal import Minimal
 from firebit.explain.names import Hierarchy, Name
 from firebit.explain.neurons import NeuronClassifier
-from firebit.explain.selectivity import Null, Selectivity
+from firebit.explain.permutation import Null
+from firebit.explain.selectivity import Selectivity
 
 if TYPE_CHECKING:
     import numpy as np
