@@ -1,23 +1,18 @@
 """Names for units: concepts of a hierarchy that are over-represented among the positive (or negative) classes."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import false_discovery_control
+
+from firebit.errors import UsageError
+from firebit.explain.hierarchy import Hierarchy
+from firebit.explain.hypergeometric import tails
 from firebit.explain.selectivity import Selectivity
 
-
-@dataclass(frozen=True)
-class Hierarchy:
-    """Concepts above classes.
-
-    Attributes:
-        source: where it comes from, such as "WordNet 3.0" or the name of a file.
-        members: indices of the classes below every concept, by its name.
-    """
-
-    source: str
-    members: Mapping[str, frozenset[int]]
+SIDES = ("positive", "negative")
+_FEWEST = 2
 
 
 @dataclass(frozen=True)
@@ -38,40 +33,62 @@ class Name:
     recall: float
     q: float
 
-
-def wordnet(classes: Sequence[str]) -> Hierarchy:
-    """WordNet 3.0 above the classes of ImageNet.
-
-    Args:
-        classes: wnids ("n01440764"), or names as ImageNet has them ("tench").
-
-    Raises:
-        UsageError: they are not classes of ImageNet.
-    """
-    raise NotImplementedError
-
-
-def load_hierarchy(path: str | Path, classes: Sequence[str]) -> Hierarchy:
-    """A hierarchy of the user's own: a TOML file with a table ``[concepts]`` of lists of classes and other concepts.
-
-    Example:
-        [concepts]
-        animal = ["bird", "cat", "dog"]
-        vehicle = ["airplane", "ship"]
-        thing = ["animal", "vehicle"]
-
-    Raises:
-        DataError: the file is missing, no TOML, or names what is neither class nor concept, or goes in a circle.
-    """
-    raise NotImplementedError
+    @property
+    def score(self) -> float:
+        """Harmonic mean of precision and recall, 0 … 1."""
+        return 2 * self.precision * self.recall / (self.precision + self.recall)
 
 
 def names(found: Selectivity, hierarchy: Hierarchy, level: float = 0.05) -> tuple[tuple[Name, ...], ...]:
-    """The name of every unit: at most one per side, none where nothing passes.
+    """The names of every unit: at most one per side, none where nothing passes.
+
+    For each concept the question is whether a side holds more of its classes than as many classes drawn at random
+    would (hypergeometric test). Asked are concepts above two classes or more, but not all, of sides with two classes or
+    more. Of the concepts that pass, the name is that with the largest harmonic mean of precision and recall, which is
+    the most specific one that covers the side.
 
     Args:
         found: positive and negative classes.
         hierarchy: of the same classes.
         level: false discovery rate, above 0 and below 1.
+
+    Returns:
+        For every unit its names, the positive first.
+
+    Raises:
+        UsageError: `level` is out of range.
     """
-    raise NotImplementedError
+    if not 0 < level < 1:
+        raise UsageError(f"level={level} is out of range.", "Give a number above 0 and below 1.")
+    there = np.flatnonzero(found.firing.sizes > 0)
+    concepts, members = _asked(hierarchy, there, len(found.firing.classes))
+    named: list[list[Name]] = [[] for _ in range(found.firing.units)]
+    rows = np.concatenate([found.positive[there].T, found.negative[there].T])
+    asked = np.flatnonzero(rows.sum(1) >= _FEWEST)
+    if not concepts or not asked.size:
+        return tuple(map(tuple, named))
+    rows = rows[asked].astype(np.int64)
+    common, sizes, marked = rows @ members.T, rows.sum(1)[:, None], members.sum(1)
+    q = false_discovery_control(tails(common, sizes, marked, len(there))[0].reshape(-1)).reshape(common.shape)
+    score = np.where(q <= level, 2 * common / (sizes + marked), -1)
+    for row, best in enumerate(score.argmax(1)):
+        if score[row, best] > 0:
+            side, unit = divmod(int(asked[row]), found.firing.units)
+            precision = float(common[row, best] / sizes[row, 0])
+            recall = float(common[row, best] / marked[best])
+            named[unit].append(Name(concepts[best], SIDES[side], precision, recall, float(q[row, best])))
+    return tuple(map(tuple, named))
+
+
+def _asked(hierarchy: Hierarchy, there: NDArray[np.int64], classes: int) -> tuple[list[str], NDArray[np.int64]]:
+    """Concepts to ask for and their classes, int64 (concepts, classes there); the first of those with the same."""
+    seen: dict[bytes, str] = {}
+    rows = []
+    for name, members in hierarchy.members.items():
+        row = np.zeros(classes, np.int64)
+        row[list(members)] = 1
+        row = row[there]
+        if _FEWEST <= row.sum() < len(there) and row.tobytes() not in seen:
+            seen[row.tobytes()] = name
+            rows.append(row)
+    return list(seen.values()), np.array(rows, np.int64).reshape(len(rows), len(there))
