@@ -19,7 +19,7 @@ from firebit.errors import (
 
 if TYPE_CHECKING:
     __version__: str
-    from firebit import compiler, data, engine, nn, paper, pretrained, train, zoo
+    from firebit import compiler, data, engine, explain, nn, paper, pretrained, train, zoo
     from firebit.compiler.compile import compile
     from firebit.engine.network import load
 
@@ -35,6 +35,7 @@ __all__ = [
     "compiler",
     "data",
     "engine",
+    "explain",
     "load",
     "nn",
     "paper",
@@ -43,7 +44,7 @@ __all__ = [
     "zoo",
 ]
 
-_ROOMS = frozenset({"compiler", "data", "engine", "nn", "paper", "pretrained", "train", "zoo"})
+_ROOMS = frozenset({"compiler", "data", "engine", "explain", "nn", "paper", "pretrained", "train", "zoo"})
 _FUNCTIONS = {"compile": "compiler", "load": "engine.network"}
 
 

@@ -10,7 +10,20 @@ from typing import Annotated, NoReturn
 import typer
 
 import firebit
-from firebit.cli import bench, compile, data, doctor, evaluate, inspect, models, predict, reproduce, summary, train
+from firebit.cli import (
+    bench,
+    compile,
+    data,
+    doctor,
+    evaluate,
+    explain,
+    inspect,
+    models,
+    predict,
+    reproduce,
+    summary,
+    train,
+)
 from firebit.cli.error import print_error
 from firebit.errors import FirebitError
 from firebit.extras import missing
@@ -46,6 +59,7 @@ app.command("compile")(compile.command)
 app.command("eval")(evaluate.command)
 app.command("predict")(predict.command)
 app.command("summary")(summary.command)
+app.command("explain")(explain.command)
 app.command("bench")(bench.command)
 app.command("reproduce")(reproduce.command)
 app.command("inspect")(inspect.command)

@@ -11,7 +11,7 @@ from firebit.errors import UsageError
 from firebit.explain.firing import checked_labels
 from firebit.explain.layer import Reader
 from firebit.explain.minimal import Minimal, check_pictures, minimal
-from firebit.explain.segments import COUNT
+from firebit.explain.segments import AUTO, COUNT
 from firebit.explain.selectivity import Selectivity
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def columns(
     mode: str = "fast",
     method: str = "auto",
     segments: int = COUNT,
-    fill: str = "mean",
+    fill: str = AUTO,
     seed: int = 0,
 ) -> tuple[Column, ...]:
     """For every unit, smallest pictures of `count` positive and `count` negative classes.

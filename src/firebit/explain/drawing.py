@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,23 +25,31 @@ TILE = 96
 FIRES, STAYS_OFF, NEITHER = "#12558f", "#d55e00", "#b5b5b5"
 """Colours of what fires a unit, of what keeps it off, and of the rest; colour-blind readers can tell them apart."""
 
+MARKS = {"mean": "", "grey": " ▒", "black": " ■", "white": " □", "blur": " ≈"}
+"""What stands behind a class in figure 6 where segments were not replaced by the mean colour."""
+
 _GONE = 232
 _THUMBNAIL = 0.3
 _MOST_LEAVES = 2000
 
 
 def tile(found: Minimal, side: int = TILE) -> NDArray[np.uint8]:
-    """A smallest picture for eyes, uint8 (side, side, 3).
+    """A smallest picture for eyes, uint8 (side, side, 3), side ≥ 16.
 
-    What is gone is light grey; the original stands in the upper left corner. Where the blank picture does it, nothing
-    else is to be seen.
+    What is gone is light grey; the original stands in that corner where it hides least, the upper left if it is all
+    the same. Where the blank picture does it, nothing else is to be seen.
     """
     picture, gone = _rgb(found.picture), np.full(3, _GONE, np.uint8)
-    left = np.where(found.mask[:, :, None], picture, gone)
-    canvas = _square(left, side)
-    small = max(2, round(side * _THUMBNAIL))
-    canvas[:small, :small] = 255
-    canvas[: small - 2, : small - 2] = _square(picture, small - 2)
+    mask = np.array(Image.fromarray(found.mask).resize((side, side), Image.Resampling.NEAREST))
+    canvas = np.where(mask[:, :, None], _square(picture, side), gone)
+    small = round(side * _THUMBNAIL)
+    corners = [
+        (rows, columns)
+        for rows in (slice(small), slice(-small, None))
+        for columns in (slice(small), slice(-small, None))
+    ]
+    rows, columns = min(corners, key=lambda corner: int(mask[corner].sum()))
+    canvas[rows, columns] = np.pad(_square(picture, small - 2), ((1, 1), (1, 1), (0, 0)), constant_values=255)
     return canvas
 
 
@@ -50,10 +59,7 @@ def _rgb(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _square(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Pixels stay pixels where a picture is enlarged."""
-    larger = side >= max(picture.shape[:2])
-    how = Image.Resampling.NEAREST if larger else Image.Resampling.LANCZOS
-    resized = Image.fromarray(np.ascontiguousarray(picture)).resize((side, side), how)
+    resized = Image.fromarray(np.ascontiguousarray(picture)).resize((side, side), Image.Resampling.LANCZOS)
     return np.array(resized)
 
 
@@ -228,7 +234,7 @@ def _draw_side(figure: "Figure", grid: Any, at: int, side: _Side, classes: Seque
             spine.set(visible=True, color=side.colour, linewidth=1.2)
         if picture.blank:
             axes.text(0.5, 0.4, "blank\ndoes it", transform=axes.transAxes, ha="center", va="center", fontsize=7.5)
-        axes.set_xlabel(classes[label], fontsize=7.5, labelpad=2, color=INK)
+        axes.set_xlabel(f"{classes[label]}{MARKS[picture.fill]}", fontsize=7.5, labelpad=2, color=INK)
 
 
 def _side_titles(figure: "Figure", grid: Any, above: int, below: int) -> None:

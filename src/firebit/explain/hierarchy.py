@@ -1,6 +1,7 @@
 """Concepts above classes: WordNet's for ImageNet, or the user's own."""
 
 import gzip
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -57,6 +58,11 @@ def wordnet(classes: Sequence[str]) -> Hierarchy:
     depths = {wnid: _depth(by_id, wnid) for wnid in members}
     order = sorted(members, key=lambda wnid: (-depths[wnid], wnid))
     return Hierarchy("WordNet 3.0", {names[wnid]: frozenset(members[wnid]) for wnid in order})
+
+
+def is_wnid(text: str) -> bool:
+    """Whether a text has the form of a WordNet id of a noun, such as "n01440764"."""
+    return re.fullmatch(r"n\d{8}", text) is not None
 
 
 def _synsets() -> list[_Synset]:

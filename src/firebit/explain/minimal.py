@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from firebit.errors import UsageError
 from firebit.explain.layer import Reader
 from firebit.explain.removal import MODES, Oracle, Task, reduce_all
-from firebit.explain.segments import COUNT, check_fill, check_method, filling, keep, segment
+from firebit.explain.segments import AUTO, COUNT, check_fill, check_method, filling, fillings, keep, segment
 
 if TYPE_CHECKING:
     from firebit.engine.network import Network
@@ -33,7 +33,8 @@ class Minimal:
         by: "unit" or "channel"; see :func:`firebit.explain.firing.firing`.
         unit: index.
         fires: whether the unit fires for the picture, and so for what is left; if not, it stays off for both.
-        blank: whether the bit is the same for the filling alone: then there is no smallest picture to show.
+        blank: whether the bit is the same for the filling alone (with "auto": for every filling): then there is no
+            smallest picture to show.
         margin: by how much what is left holds the bit, ≥ 0, in units of the layer's integer sums.
         forwards: pictures that were computed.
     """
@@ -78,7 +79,7 @@ def minimal(
     mode: str = "fast",
     method: str = "auto",
     segments: int = COUNT,
-    fill: str = "mean",
+    fill: str = AUTO,
 ) -> tuple[Minimal, ...]:
     """The smallest parts of pictures that leave a unit's bit as it is.
 
@@ -96,7 +97,8 @@ def minimal(
             from which no single segment can go. It need not be the smallest such set.
         method: how pictures are cut; see :func:`firebit.explain.segments.segment`.
         segments: about how many, ≥ 2.
-        fill: what stands where segments were; see :func:`firebit.explain.segments.filling`.
+        fill: what stands where segments were; see :func:`firebit.explain.segments.filling`. "auto": the first of mean,
+            grey, black, white and blur that does not give the bit by itself.
 
     Returns:
         One for every picture, in order.
@@ -123,12 +125,12 @@ def minimal(
         raise UsageError(f"{len(chosen)} units do not fit {len(pictures)} pictures.", "Give one unit for each picture.")
     cuts = _cut(pictures, method, segments)
     tasks = [
-        Task(picture, cut, filling(picture, fill), int(unit))
+        Task(picture, cut, fillings(picture, fill), int(unit))
         for picture, cut, unit in zip(pictures, cuts, chosen, strict=True)
     ]
     oracle = Oracle(reader, network.batch)
     reduce_all(tasks, oracle, mode)
-    return tuple(_made(task, reader, fill) for task in tasks)
+    return tuple(_made(task, reader) for task in tasks)
 
 
 def check_pictures(network: "Network", pictures: Pixels) -> None:
@@ -162,12 +164,12 @@ def _cut(pictures: Pixels, method: str, count: int) -> list[NDArray[np.int64]]:
     return cuts
 
 
-def _made(task: Task, reader: Reader, fill: str) -> Minimal:
+def _made(task: Task, reader: Reader) -> Minimal:
     return Minimal(
         picture=task.picture,
         segments=task.segments,
         kept=task.kept,
-        fill=fill,
+        fill=task.fill,
         layer=reader.layer,
         by=reader.by,
         unit=task.unit,

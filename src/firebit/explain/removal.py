@@ -1,6 +1,6 @@
 """Greedy removal of segments from many pictures side by side, so that every round is one batch."""
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isqrt
 
@@ -25,19 +25,21 @@ class Task:
     Attributes:
         picture: uint8 (C, H, W).
         segments: int64 (H, W), 0 … S − 1.
-        filled: uint8 (C, H, W): what stands where segments were.
+        fillings: uint8 (C, H, W) each, by name: what may stand where segments were.
         unit: index.
+        fill: which of them does: the first that does not give the bit by itself; where all do, the first.
         kept: bool (S,): what is left.
         fires: the bit of the whole picture, which is to hold.
-        blank: whether it holds without any segment.
+        blank: whether it holds without any segment, whatever the filling.
         margin: by how much it holds, ≥ 0.
         forwards: pictures computed.
     """
 
     picture: NDArray[np.uint8]
     segments: NDArray[np.int64]
-    filled: NDArray[np.uint8]
+    fillings: Mapping[str, NDArray[np.uint8]]
     unit: int
+    fill: str = field(init=False)
     kept: Bool = field(init=False)
     fires: bool = False
     blank: bool = False
@@ -45,12 +47,17 @@ class Task:
     forwards: int = 0
 
     def __post_init__(self) -> None:
+        self.fill = next(iter(self.fillings))
         self.kept = np.ones(int(self.segments.max()) + 1, bool)
 
     def drop(self, gone: NDArray[np.int64], margin: int) -> None:
         """Remove segments; the bit holds by `margin` without them."""
         self.kept[gone] = False
         self.margin = margin
+
+    def pictures(self, candidates: Bool) -> NDArray[np.uint8]:
+        """What candidates bool (n, S) look like, uint8 (n, C, H, W)."""
+        return keep(self.picture, self.segments, candidates, self.fillings[self.fill])
 
     def without(self, groups: Sequence[NDArray[np.int64]]) -> Bool:
         """Candidates bool (n, S): what is left without each of the groups."""
@@ -81,7 +88,12 @@ class Oracle:
         for start in range(0, len(owner), self.batch):
             part = slice(start, min(start + self.batch, len(owner)))
             seen = [
-                keep(task.picture, task.segments, candidates[_rows(part, end - len(candidates), end)], task.filled)
+                keep(
+                    task.picture,
+                    task.segments,
+                    candidates[_rows(part, end - len(candidates), end)],
+                    task.fillings[task.fill],
+                )
                 for (task, candidates), end in zip(asked, ends, strict=True)
                 if end > part.start and end - len(candidates) < part.stop
             ]
@@ -126,14 +138,29 @@ def _next(search: Search, margins: Margins) -> Bool | None:
 
 def _search(task: Task, mode: str) -> Search:
     """See what the whole and the blank picture do, then remove."""
-    whole, blank = yield np.stack([task.kept, np.zeros_like(task.kept)])
+    (whole,) = yield task.kept[None]
     task.fires = bool(whole >= 0)
     task.margin = _held(whole, task)
-    if _held(blank, task) >= 0:
-        task.blank = True
-        task.drop(np.arange(len(task.kept)), _held(blank, task))
-        return
-    yield from (_one_by_one(task) if mode == "exact" else _many_at_once(task))
+    if (yield from _fill(task)):
+        yield from (_one_by_one(task) if mode == "exact" else _many_at_once(task))
+
+
+def _fill(task: Task) -> Generator[Bool, Margins, bool]:
+    """Choose the first filling that does not give the bit by itself.
+
+    Returns:
+        Whether there is one. If not, nothing of the picture is left.
+    """
+    held = []
+    for fill in task.fillings:
+        task.fill = fill
+        (blank,) = yield np.zeros_like(task.kept)[None]
+        held.append(_held(blank, task))
+        if held[-1] < 0:
+            return True
+    task.fill, task.blank = next(iter(task.fillings)), True
+    task.drop(np.arange(len(task.kept)), held[0])
+    return False
 
 
 def _held(margin: np.int64, task: Task) -> int:

@@ -13,12 +13,13 @@ Pixels = NDArray[np.uint8]
 Segments = NDArray[np.int64]
 
 METHODS = ("auto", "felzenszwalb", "slic", "grid")
-FILLS = ("mean", "blur", "black", "grey")
+FILLS = ("mean", "grey", "black", "white", "blur")
+AUTO = "auto"
 COUNT = 64
 """Segments of a picture, unless another number is asked for."""
 
-_TINY = 64
-_GREY = 128
+_TINY = 32
+_VALUES = {"grey": 128, "black": 0, "white": 255}
 _SCALE = 0.25
 _SIGMA = 0.8
 
@@ -29,8 +30,8 @@ def segment(picture: Pixels, method: str = "auto", count: int = COUNT) -> Segmen
     Args:
         picture: uint8 (C, H, W), C 1 or 3.
         method: "felzenszwalb" (regions between edges; Felzenszwalb & Huttenlocher 2004), "slic" (compact regions;
-            Achanta et al. 2012), "grid" (rectangles), or "auto": the grid where the shorter side is below 64 pixels,
-            where nothing finds regions, and felzenszwalb above.
+            Achanta et al. 2012), "grid" (rectangles), or "auto": the grid where the shorter side is below 32 pixels,
+            where there are hardly any regions, and felzenszwalb from there.
         count: about how many, ≥ 2. The grid has the nearest square number below. Felzenszwalb's finds fewer in smooth
             pictures, and never more than twice as many.
 
@@ -113,31 +114,46 @@ def filling(picture: Pixels, fill: str = "mean") -> Pixels:
 
     Args:
         picture: uint8 (C, H, W).
-        fill: "mean" (of the picture, per channel), "blur" (the picture without detail: Gaussian, σ an eighth of the
-            shorter side), "black", or "grey" (128).
+        fill: "mean" (of the picture, per channel), "grey" (128), "black", "white", or "blur" (the picture without
+            detail: Gaussian, σ an eighth of the shorter side).
 
     Raises:
         UsageError: there is no such filling.
     """
-    check_fill(fill)
+    if fill not in FILLS:
+        raise _no_fill(fill, FILLS)
     if fill == "blur":
         blur = ImageFilter.GaussianBlur(min(picture.shape[1:]) / 8)
         return np.stack([np.asarray(Image.fromarray(channel).filter(blur)) for channel in picture])
     if fill == "mean":
         value = np.rint(picture.reshape(len(picture), -1).mean(1)).astype(np.uint8)
     else:
-        value = np.full(len(picture), _GREY if fill == "grey" else 0, np.uint8)
+        value = np.full(len(picture), _VALUES[fill], np.uint8)
     return np.broadcast_to(value[:, None, None], picture.shape).copy()
 
 
+def fillings(picture: Pixels, fill: str) -> dict[str, Pixels]:
+    """Fillings to try, by name: all of them for "auto", in the order of :data:`FILLS`, else the one.
+
+    Raises:
+        UsageError: there is no such filling.
+    """
+    check_fill(fill)
+    return {name: filling(picture, name) for name in (FILLS if fill == AUTO else (fill,))}
+
+
 def check_fill(fill: str) -> None:
-    """See that there is such a filling.
+    """See that there is such a filling, "auto" included.
 
     Raises:
         UsageError: there is none.
     """
-    if fill not in FILLS:
-        raise UsageError(f"There is no filling {fill!r}.", f"Choose one of: {', '.join(FILLS)}.")
+    if fill not in (AUTO, *FILLS):
+        raise _no_fill(fill, (AUTO, *FILLS))
+
+
+def _no_fill(fill: str, known: tuple[str, ...]) -> UsageError:
+    return UsageError(f"There is no filling {fill!r}.", f"Choose one of: {', '.join(known)}.")
 
 
 def keep(picture: Pixels, segments: Segments, kept: NDArray[np.bool_], filled: Pixels) -> Pixels:
