@@ -174,11 +174,8 @@ def write(
     made = columns(network, pictures.images, pictures.labels, found, chosen, **vars(cut))
     firing.save(folder / "firing.safetensors")
     write_text(folder / "firing.csv", _csv(explanation))
-    values = {
-        "data": pictures.name,
-        **explanation.to_dict(),
-        "smallest": [_smallest(each, firing.classes) for each in made],
-    }
+    smallest = [found for column in made for found in _smallest(column, firing.classes)]
+    values = {"data": pictures.name, **explanation.to_dict(), "smallest": smallest}
     write_text(folder / "explanation.json", json.dumps(values, indent=2) + "\n")
     titles = [f"unit {firing.unit_name(unit)}" for unit in chosen]
     save_figure(lambda: matrix_figure(firing), folder / "matrix")

@@ -43,12 +43,8 @@ def tile(found: Minimal, side: int = TILE) -> NDArray[np.uint8]:
     mask = np.array(Image.fromarray(found.mask).resize((side, side), Image.Resampling.NEAREST))
     canvas = np.where(mask[:, :, None], _square(picture, side), gone)
     small = round(side * _THUMBNAIL)
-    corners = [
-        (rows, columns)
-        for rows in (slice(small), slice(-small, None))
-        for columns in (slice(small), slice(-small, None))
-    ]
-    rows, columns = min(corners, key=lambda corner: int(mask[corner].sum()))
+    ends = (slice(small), slice(-small, None))
+    rows, columns = min(product(ends, ends), key=lambda corner: int(mask[corner].sum()))
     canvas[rows, columns] = np.pad(_square(picture, small - 2), ((1, 1), (1, 1), (0, 0)), constant_values=255)
     return canvas
 

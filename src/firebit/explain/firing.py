@@ -3,7 +3,6 @@
 Counts, not rates: k of n can be added up over parts of a data set, and says how much it can prove.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from firebit.engine.pixels import pictures
 from firebit.errors import DataError, FirebitError, ModelFileError, UsageError
+from firebit.explain.counter import Counter, hashes
 from firebit.explain.layer import BY, Reader
 from firebit.files import load_tensors, save_tensors
 
@@ -23,11 +23,7 @@ if TYPE_CHECKING:
     from firebit.engine.network import Network
     from firebit.engine.pixels import Images
 
-MOST_COUNTS = 1 << 27
-"""Most counts of a matrix, classes × units: 1 GiB."""
-
 _KIND = "firing matrix"
-_FEWER = 'Choose a smaller layer, or give by="channel".'
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,14 +261,14 @@ def firing(
     given = pictures(images, network.input_shape)
     names = class_names(network, labels, classes)
     indices = checked_labels(labels, len(given), names)
-    counter = _Counter(len(names), reader.units, together)
+    counter = Counter(len(names), reader.units, together)
     size = network.batch if batch is None else batch
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:
         raise UsageError(f"batch={batch!r} is not a number of pictures.", "Give a whole number from 1, or None.")
     for start in range(0, len(given), size):
         part = slice(start, start + size)
         pixels = given.pixels(part)
-        counter.add(reader.bits(pixels), indices[part], _hashes(pixels))
+        counter.add(reader.bits(pixels), indices[part], hashes(pixels))
     return Firing(
         counts=counter.counts,
         sizes=np.bincount(indices, minlength=len(names)).astype(np.int64),
@@ -285,38 +281,6 @@ def firing(
         fingerprint=network.fingerprint,
         together=counter.together,
     )
-
-
-class _Counter:
-    """Adds up the bits of batches."""
-
-    def __init__(self, classes: int, units: int, together: bool) -> None:
-        if classes * units > MOST_COUNTS:
-            raise UsageError(f"{units:,} units of {classes:,} classes are too many to count.", _FEWER)
-        if together and units * units > MOST_COUNTS:
-            raise UsageError(f"{units:,} units have too many pairs to count.", _FEWER)
-        self.counts = np.zeros((classes, units), np.int64)
-        self.signatures = np.zeros(units, np.uint64)
-        self.signature = np.zeros(1, np.uint64)
-        self.together = np.zeros((units, units), np.int64) if together else None
-
-    def add(self, bits: NDArray[np.uint8], labels: NDArray[np.int64], hashes: NDArray[np.uint64]) -> None:
-        """Bits uint8 (n, U) of pictures of these classes int64 (n,) and hashes uint64 (n,)."""
-        order = np.argsort(labels, kind="stable")
-        present, starts = np.unique(labels[order], return_index=True)
-        self.counts[present] += np.add.reduceat(bits[order], starts, axis=0, dtype=np.int64)
-        self.signatures += hashes @ bits
-        self.signature += hashes.sum(dtype=np.uint64)
-        if self.together is not None:
-            # Exact: a batch has far fewer than 2²⁴ pictures.
-            real = bits.astype(np.float32)
-            self.together += (real.T @ real).astype(np.int64)
-
-
-def _hashes(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """64 bits of every picture that depend on its pixels alone, uint64 (n,)."""
-    digests = (hashlib.blake2b(picture.tobytes(), digest_size=8).digest() for picture in pixels)
-    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
 
 
 def class_names(network: "Network", labels: ArrayLike, classes: Sequence[str]) -> tuple[str, ...]:

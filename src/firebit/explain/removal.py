@@ -88,12 +88,7 @@ class Oracle:
         for start in range(0, len(owner), self.batch):
             part = slice(start, min(start + self.batch, len(owner)))
             seen = [
-                keep(
-                    task.picture,
-                    task.segments,
-                    candidates[_rows(part, end - len(candidates), end)],
-                    task.fillings[task.fill],
-                )
+                task.pictures(candidates[_rows(part, end - len(candidates), end)])
                 for (task, candidates), end in zip(asked, ends, strict=True)
                 if end > part.start and end - len(candidates) < part.stop
             ]
