@@ -32,7 +32,7 @@ def tails(drawn: ArrayLike, sizes: ArrayLike, marked: ArrayLike, total: int) -> 
     k, n, m = (each.reshape(-1) for each in given)
     least, most = np.maximum(0, n + m - total), np.minimum(n, m)
     upward = k >= n * m / max(1, total)
-    # Mirrored, P(X ≤ k) is the upper tail of what is marked but not drawn … counted from the other kind.
+    # P(X ≤ k) is the upper tail of how many are drawn that are not marked.
     start = np.where(upward, k, n - k)
     kind = np.where(upward, m, total - m)
     tail = _upper(start, n, kind, total)
