@@ -40,7 +40,8 @@ def test_a_page_by_hand() -> None:
     assert lines[:3] == ["# Table 9", "", "`firebit reproduce table9 --seeds 3 --scale 0.5`"]
     assert lines[4] == (
         "Top-1 accuracy in per cent, last epoch, test set, mean ± sd over seeds 0, 1, 2. a chip, 1 threads, "
-        "torch 2.13; 3.0 hours of training in all. **Epochs times 0.5: a look, not the experiment.**"
+        "torch 2.13; 3.0 hours of training in all, shared stages counted once. "
+        "**Epochs times 0.5: a look, not the experiment.**"
     )
     assert lines[6:] == [
         "| network | soft | steps |",

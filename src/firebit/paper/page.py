@@ -64,7 +64,7 @@ def _made(experiment: Experiment, found: Mapping[str, Sequence[Record]], seeds: 
         f"{'Top-1 accuracy in per cent, last epoch' if experiment.rows else 'Census of every epoch'}, "
         f"{records[0].measured_on} set, mean {'± sd ' if experiment.rows else ''}over seeds {_list(seeds)}. "
         f"{environment.get('processor')}, {environment.get('threads')} threads, torch {environment.get('torch')}; "
-        f"{sum(record.seconds for record in records) / 3600:.1f} hours of training in all."
+        f"{sum(record.seconds for record in records) / 3600:.1f} hours of training in all, shared stages counted once."
         + ("" if scale == 1 else f" **Epochs times {scale:g}: a look, not the experiment.**")
         + (" Behind a stroke: top-5." if any(record.top5 for record in records) else "")
     )
