@@ -10,7 +10,7 @@ OPTIONAL = {
     "pydantic": ("train", "pydantic"),
     "pooch": ("train", "pooch"),
     "onnxruntime": ("peers", "onnxruntime"),
-    "onnx": ("peers", "onnx"),
+    "onnx": ("onnx", "onnx"),
     "onnxscript": ("peers", "onnxscript"),
     "openvino": ("peers", "openvino"),
     "nncf": ("peers", "nncf"),

@@ -17,6 +17,7 @@ from firebit.cli import (
     doctor,
     evaluate,
     explain,
+    export,
     inspect,
     models,
     predict,
@@ -60,6 +61,7 @@ app.command("eval")(evaluate.command)
 app.command("predict")(predict.command)
 app.command("summary")(summary.command)
 app.command("explain")(explain.command)
+app.command("export")(export.command)
 app.command("bench")(bench.command)
 app.command("reproduce")(reproduce.command)
 app.command("inspect")(inspect.command)
