@@ -91,6 +91,21 @@ struct Stepping {
   std::size_t out_stride;
 };
 
+// Codes to be compared with one query, and the ranks that decide between equal distances; those of rank < 0 are left out.
+struct Scan {
+  const std::uint8_t* query;
+  const std::uint8_t* codes;
+  const std::int64_t* ranks;
+  std::size_t count;
+  std::size_t bytes;
+  std::size_t kept;  // entries of the heap, ≥ 1
+};
+
+// A key is distance << rank_bits | rank: ranks are below 2^43, distances up to 2^20.
+constexpr unsigned rank_bits = 43;
+constexpr std::uint64_t largest_rank = (std::uint64_t{1} << rank_bits) - 1;
+constexpr std::size_t longest_code = std::size_t{1} << 17;
+
 struct Kernels {
   const char* name;
   std::size_t lookup_pairs;  // pairs of outputs that are looked up together
@@ -98,6 +113,9 @@ struct Kernels {
   // out[i * m + j] = number of bits in which row i of a and row j of b differ; rows are packed, `bytes` long.
   void (*hamming)(const std::uint8_t* a, const std::uint8_t* b, std::int32_t* out, std::size_t n, std::size_t m,
                   std::size_t bytes);
+
+  // Takes codes whose keys are below the root of a heap of keys into it, in place of the root.
+  void (*scan)(const Scan& scan, std::uint64_t* heap);
 
   // Rows of a panel from source bytes: bytes as they are; or pairs of rows as int16 (rows even, the last may be absent:
   // a tap of `no_tap` is a row of 0).

@@ -5,6 +5,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <limits>
@@ -15,6 +16,7 @@
 
 #include "dispatch.hpp"
 #include "engine/engine.hpp"
+#include "nearest.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -39,6 +41,57 @@ void hamming(const Codes& a, const Codes& b, const Distances& out, const std::st
   const firebit::Kernels chosen = firebit::kernels(instruction_set);
   nb::gil_scoped_release released;
   chosen.hamming(a.data(), b.data(), out.data(), a.shape(0), b.shape(0), bytes);
+}
+
+using Ranks = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Lists = nb::ndarray<const std::int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using FoundRanks = nb::ndarray<std::int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+firebit::Codes searched(const Codes& queries, const Codes& codes, const Ranks& ranks) {
+  if (queries.shape(1) != codes.shape(1)) throw nb::value_error("codes of different lengths");
+  if (codes.shape(1) > firebit::longest_code) throw nb::value_error("codes are too long");
+  if (ranks.shape(0) != codes.shape(0)) throw nb::value_error("there is not one rank per code");
+  return {codes.data(), ranks.data(), codes.shape(0), codes.shape(1)};
+}
+
+firebit::Nearest places(const Codes& queries, const Distances& distances, const FoundRanks& found) {
+  const bool fits = distances.shape(0) == queries.shape(0) && found.shape(0) == queries.shape(0);
+  if (!fits || distances.shape(1) != found.shape(1)) throw nb::value_error("results have not the shape (queries, k)");
+  if (found.shape(1) == 0) throw nb::value_error("k is 0");
+  return {distances.data(), found.data(), found.shape(1)};
+}
+
+void nearest(const Codes& queries, const Codes& codes, const Ranks& ranks, std::int32_t limit, const Distances& distances,
+             const FoundRanks& found, const std::string& instruction_set) {
+  const firebit::Codes all = searched(queries, codes, ranks);
+  const firebit::Nearest out = places(queries, distances, found);
+  const firebit::Kernels chosen = firebit::kernels(instruction_set);
+  nb::gil_scoped_release released;
+  firebit::nearest(chosen, queries.data(), queries.shape(0), all, limit, out);
+}
+
+void check_lists(const Ranks& offsets, const Lists& lists, std::size_t codes) {
+  if (offsets.shape(0) == 0 || offsets.data()[0] < 0) throw nb::value_error("offsets do not begin");
+  const std::int64_t* end = offsets.data() + offsets.shape(0);
+  if (!std::is_sorted(offsets.data(), end)) throw nb::value_error("offsets fall");
+  if (static_cast<std::size_t>(end[-1]) > codes) throw nb::value_error("offsets leave the codes");
+  const auto count = static_cast<std::int64_t>(offsets.shape(0)) - 1;
+  for (std::size_t i = 0; i < lists.size(); ++i) {
+    if (lists.data()[i] < 0 || lists.data()[i] >= count) throw nb::value_error("no such list");
+  }
+}
+
+void nearest_in_lists(const Codes& queries, const Codes& codes, const Ranks& ranks, const Ranks& offsets, const Lists& lists,
+                      std::int32_t limit, const Distances& distances, const FoundRanks& found,
+                      const std::string& instruction_set) {
+  const firebit::Codes all = searched(queries, codes, ranks);
+  const firebit::Nearest out = places(queries, distances, found);
+  if (lists.shape(0) != queries.shape(0)) throw nb::value_error("lists are not one row per query");
+  check_lists(offsets, lists, all.count);
+  const firebit::Kernels chosen = firebit::kernels(instruction_set);
+  nb::gil_scoped_release released;
+  firebit::nearest_in_lists(chosen, queries.data(), queries.shape(0), all, offsets.data(), lists.data(), lists.shape(1),
+                            limit, out);
 }
 
 std::vector<std::string> instruction_sets() {
@@ -202,6 +255,12 @@ NB_MODULE(_native, module) {
   module.doc() = "Firebit's native kernels.";
   module.def("hamming", &hamming, "a"_a.noconvert(), "b"_a.noconvert(), "out"_a.noconvert(), "instruction_set"_a,
              "Fill out (n, m) with the distances between the rows of a (n, bytes) and b (m, bytes).");
+  module.def("nearest", &nearest, "queries"_a.noconvert(), "codes"_a.noconvert(), "ranks"_a.noconvert(), "limit"_a,
+             "distances"_a.noconvert(), "found"_a.noconvert(), "instruction_set"_a,
+             "Fill distances and found (n, k) with the nearest codes by (distance, rank), of those up to a limit.");
+  module.def("nearest_in_lists", &nearest_in_lists, "queries"_a.noconvert(), "codes"_a.noconvert(), "ranks"_a.noconvert(),
+             "offsets"_a.noconvert(), "lists"_a.noconvert(), "limit"_a, "distances"_a.noconvert(), "found"_a.noconvert(),
+             "instruction_set"_a, "The same among the codes of some lists per query.");
   module.def("instruction_sets", &instruction_sets, "The instruction sets this processor can run, best first.");
   module.def("cpu_features", &firebit::cpu_features, "What this processor offers, of the features Firebit knows of.");
   add_engine(module);

@@ -49,6 +49,14 @@ struct Simd {
     return sum_words(sum);
   }
 
+  template <std::size_t bytes>
+  static constexpr bool compares_eight() {
+    return false;
+  }
+  template <std::size_t bytes>
+  static std::uint32_t within(const std::uint8_t*, const std::uint8_t*, std::uint64_t, std::uint64_t*);
+  static std::size_t lowest(std::uint32_t);
+
   static constexpr std::size_t width = 32;
   static constexpr std::size_t lookup_pairs = 1;
   using Bytes = __m256i;

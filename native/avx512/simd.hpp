@@ -23,6 +23,68 @@ struct Simd {
     return static_cast<std::uint64_t>(_mm512_reduce_add_epi64(sum));
   }
 
+  template <std::size_t bytes>
+  static constexpr bool compares_eight() {
+    return bytes == 4 || bytes == 8 || bytes == 16 || bytes == 32 || bytes == 64 || bytes == 128;
+  }
+
+  template <std::size_t bytes>
+  static std::uint32_t within(const std::uint8_t* query, const std::uint8_t* codes, std::uint64_t limit,
+                              std::uint64_t* distances) {
+    const __m512i found = distances_of_eight<bytes>(query, codes);
+    const std::uint32_t mask = _mm512_cmple_epu64_mask(found, _mm512_set1_epi64(static_cast<long long>(limit)));
+    if (mask) _mm512_storeu_si512(distances, found);
+    return mask;
+  }
+  static std::size_t lowest(std::uint32_t mask) { return static_cast<std::size_t>(__builtin_ctz(mask)); }
+
+  template <std::size_t bytes>
+  static __m512i distances_of_eight(const std::uint8_t* query, const std::uint8_t* codes) {
+    if constexpr (bytes == 4) {
+      std::int32_t word;
+      std::memcpy(&word, query, sizeof word);
+      const __m256i seen = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes));
+      return _mm512_cvtepu32_epi64(_mm256_popcnt_epi32(_mm256_xor_si256(seen, _mm256_set1_epi32(word))));
+    } else if constexpr (bytes == 8) {
+      std::int64_t word;
+      std::memcpy(&word, query, sizeof word);
+      return ones(codes, _mm512_set1_epi64(word));
+    } else if constexpr (bytes == 16) {
+      const __m512i wide = table(query);
+      const __m512i sums = add_neighbours(ones(codes, wide), ones(codes + 64, wide));
+      return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), sums);
+    } else if constexpr (bytes == 32) {
+      const __m512i wide = _mm512_broadcast_i64x4(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(query)));
+      const __m512i first = add_neighbours(ones(codes, wide), ones(codes + 64, wide));
+      const __m512i second = add_neighbours(ones(codes + 128, wide), ones(codes + 192, wide));
+      return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 1, 3, 4, 6, 5, 7), add_pairs(first, second));
+    } else {
+      __m512i pairs[4];
+      for (std::size_t i = 0; i < 4; ++i) {
+        pairs[i] = add_neighbours(all_ones<bytes>(query, codes + 2 * i * bytes), all_ones<bytes>(query, codes + (2 * i + 1) * bytes));
+      }
+      return add_pairs(add_pairs(pairs[0], pairs[1]), add_pairs(pairs[2], pairs[3]));
+    }
+  }
+
+  static __m512i ones(const std::uint8_t* code, __m512i query) {
+    return _mm512_popcnt_epi64(_mm512_xor_si512(load(code), query));
+  }
+  template <std::size_t bytes>
+  static __m512i all_ones(const std::uint8_t* query, const std::uint8_t* code) {
+    __m512i sum = ones(code, load(query));
+    for (std::size_t at = block; at < bytes; at += block) sum = _mm512_add_epi64(sum, ones(code + at, load(query + at)));
+    return sum;
+  }
+  // Words 2i and 2i + 1 of a, then of b, are added up, in every pair of words.
+  static __m512i add_neighbours(__m512i a, __m512i b) {
+    return _mm512_add_epi64(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+  }
+  // Pairs of words 2i and 2i + 1 of a, then of b, are added up.
+  static __m512i add_pairs(__m512i a, __m512i b) {
+    return _mm512_add_epi64(_mm512_shuffle_i64x2(a, b, 0x88), _mm512_shuffle_i64x2(a, b, 0xdd));
+  }
+
   static constexpr std::size_t width = 64;
   static constexpr std::size_t lookup_pairs = 4;
   using Bytes = __m512i;

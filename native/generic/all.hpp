@@ -9,6 +9,7 @@
 
 #include "generic/hamming.hpp"
 #include "generic/lookup.hpp"
+#include "generic/nearest.hpp"
 #include "generic/panel.hpp"
 #include "generic/sums.hpp"
 #include "kernels.hpp"
@@ -20,6 +21,7 @@ Kernels kernels(const char* name) {
   return {name,
           Simd::lookup_pairs,
           hamming<Simd>,
+          scan<Simd>,
           fill_bytes<Simd>,
           fill_pairs<Simd>,
           look_up<Simd>,

@@ -29,7 +29,7 @@ template <class Simd>
 inline std::int32_t distance(const std::uint8_t* a, const std::uint8_t* b, std::size_t bytes) {
   const std::size_t blocks = bytes / Simd::block;
   std::size_t at = blocks * Simd::block;
-  std::uint64_t sum = Simd::differing_bits(a, b, blocks);
+  std::uint64_t sum = blocks ? Simd::differing_bits(a, b, blocks) : 0;
   for (; at + 8 <= bytes; at += 8) sum += Simd::popcount(load_word<Simd>(a + at) ^ load_word<Simd>(b + at));
   const std::size_t left = bytes - at;
   if (left > 0) sum += Simd::popcount(load_tail<Simd>(a + at, left) ^ load_tail<Simd>(b + at, left));

@@ -28,6 +28,14 @@ struct Simd {
     return sum;
   }
 
+  template <std::size_t bytes>
+  static constexpr bool compares_eight() {
+    return false;
+  }
+  template <std::size_t bytes>
+  static std::uint32_t within(const std::uint8_t*, const std::uint8_t*, std::uint64_t, std::uint64_t*);
+  static std::size_t lowest(std::uint32_t);
+
   static constexpr std::size_t width = 16;
   static constexpr std::size_t lookup_pairs = 1;
 

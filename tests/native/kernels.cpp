@@ -1,5 +1,6 @@
 // Kernels of one instruction set against the portable ones on drawn inputs: for machines that no Python runs on.
 // Prints the number of comparisons; the first difference ends it with 1.
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <random>
@@ -41,6 +42,22 @@ void hamming(const Kernels& a, const Kernels& b) {
   a.hamming(left.data(), right.data(), x.data(), 3, 2, bytes);
   b.hamming(left.data(), right.data(), y.data(), 3, 2, bytes);
   compare("hamming", x, y, 6);
+}
+
+// Few distances and ranks, so that many tie, and some codes that are left out.
+void nearest(const Kernels& a, const Kernels& b) {
+  const std::size_t sizes[] = {1, 4, 6, 8, 16, 32, 64, 128, 131}, bytes = sizes[below(9)];
+  const std::size_t kept = 1 + below(12), count = below(200);
+  const auto query = drawn<std::uint8_t>(bytes, 0, 1), codes = drawn<std::uint8_t>(count * bytes, 0, 1);
+  auto ranks = drawn<std::int64_t>(count, -1, 0);
+  for (std::size_t i = 0; i < count; ++i) ranks[i] = ranks[i] < 0 ? -1 : static_cast<std::int64_t>(count - i);
+  std::vector<std::uint64_t> x(kept, std::uint64_t{40} << firebit::rank_bits), y = x;
+  const firebit::Scan scan{query.data(), codes.data(), ranks.data(), count, bytes, kept};
+  a.scan(scan, x.data());
+  b.scan(scan, y.data());
+  std::sort(x.begin(), x.end());
+  std::sort(y.begin(), y.end());
+  compare("the nearest", x, y, kept);
 }
 
 // Look-ups, then both ways to go on from their sums. Tables are in the order of each instruction set.
@@ -137,7 +154,7 @@ int main(int count, char** words) {
   const Kernels portable = firebit::kernels("portable");
   for (const Kernels& kernels : firebit::available_kernels()) {
     for (std::size_t i = 0; i < rounds; ++i) {
-      for (auto* test : {hamming, look_up, sum_tables, multiply, dots, step}) test(kernels, portable);
+      for (auto* test : {hamming, nearest, look_up, sum_tables, multiply, dots, step}) test(kernels, portable);
     }
     std::printf("%s agrees, %zu comparisons\n", kernels.name, comparisons);
   }

@@ -1,6 +1,6 @@
 from collections.abc import Sequence
 
-from numpy import float64, int8, int16, int32, uint8
+from numpy import float64, int8, int16, int32, int64, uint8
 from numpy.typing import NDArray
 
 class Pool: ...
@@ -27,6 +27,26 @@ class Engine:
     def value_bytes(self) -> int: ...
 
 def hamming(a: NDArray[uint8], b: NDArray[uint8], out: NDArray[int32], instruction_set: str) -> None: ...
+def nearest(
+    queries: NDArray[uint8],
+    codes: NDArray[uint8],
+    ranks: NDArray[int64],
+    limit: int,
+    distances: NDArray[int32],
+    found: NDArray[int64],
+    instruction_set: str,
+) -> None: ...
+def nearest_in_lists(
+    queries: NDArray[uint8],
+    codes: NDArray[uint8],
+    ranks: NDArray[int64],
+    offsets: NDArray[int64],
+    lists: NDArray[int64],
+    limit: int,
+    distances: NDArray[int32],
+    found: NDArray[int64],
+    instruction_set: str,
+) -> None: ...
 def instruction_sets() -> list[str]: ...
 def cpu_features() -> list[str]: ...
 def pool(kind: str, sizes: Sequence[int], factors: NDArray[int32]) -> Pool: ...
