@@ -19,7 +19,7 @@ from firebit.errors import (
 
 if TYPE_CHECKING:
     __version__: str
-    from firebit import compiler, data, engine, explain, nn, paper, pretrained, train, zoo
+    from firebit import compiler, data, engine, explain, nn, paper, pretrained, search, train, zoo
     from firebit.compiler.compile import compile
     from firebit.engine.network import load
 
@@ -40,11 +40,12 @@ __all__ = [
     "nn",
     "paper",
     "pretrained",
+    "search",
     "train",
     "zoo",
 ]
 
-_ROOMS = frozenset({"compiler", "data", "engine", "explain", "nn", "paper", "pretrained", "train", "zoo"})
+_ROOMS = frozenset({"compiler", "data", "engine", "explain", "nn", "paper", "pretrained", "search", "train", "zoo"})
 _FUNCTIONS = {"compile": "compiler", "load": "engine.network"}
 
 

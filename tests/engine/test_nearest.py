@@ -116,5 +116,5 @@ def test_codes_that_are_too_long() -> None:
 )
 def test_native_code_reads_no_list_that_is_not_there(offsets: list[int], lists: list[list[int]]) -> None:
     codes = np.zeros((2, 4), np.uint8)
-    with pytest.raises(ValueError, match="offsets|list"):
+    with pytest.raises(ValueError, match=r"offsets|list"):
         nearest_in_lists(codes[:1], codes, np.arange(2), np.array(offsets), np.array(lists), 1)
