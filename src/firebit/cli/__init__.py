@@ -15,13 +15,16 @@ from firebit.cli import (
     compile,
     data,
     doctor,
+    encode,
     evaluate,
     explain,
     export,
+    index,
     inspect,
     models,
     predict,
     reproduce,
+    search,
     summary,
     train,
 )
@@ -59,6 +62,9 @@ app.command("train")(train.command)
 app.command("compile")(compile.command)
 app.command("eval")(evaluate.command)
 app.command("predict")(predict.command)
+app.command("encode")(encode.command)
+app.command("index")(index.command)
+app.command("search")(search.command)
 app.command("summary")(summary.command)
 app.command("explain")(explain.command)
 app.command("export")(export.command)

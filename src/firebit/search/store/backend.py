@@ -103,6 +103,12 @@ class Backend(Protocol):
     def index_field(self, name: str) -> None:
         """Keep an index on a field of the payload."""
 
+    def remember(self, model: str) -> None:
+        """Note by which name or path the encoder's network is loaded."""
+
+    def remembered(self) -> str:
+        """What was noted last; "" where nothing was."""
+
     def capabilities(self) -> Capabilities:
         """What the store can do, and what it has."""
 

@@ -19,6 +19,7 @@ from firebit.search.store.segment import Segment
 from firebit.search.store.truth import State, Truth
 
 SCHEMA = 1
+_TOKEN = "cache"
 
 
 def cache_file(store: Path) -> Path:
@@ -44,7 +45,7 @@ def save(truth: Truth, segment: Segment, state: State, target: float) -> bool:
     }
     try:
         save_tensors(cache_file(truth.path), tensors, record)
-        truth.set_cache_token(token)
+        truth.note(_TOKEN, token)
     except FirebitError:
         # A full disk, or a folder closed to us: the next process builds its own.
         cache_file(truth.path).unlink(missing_ok=True)
@@ -54,7 +55,7 @@ def save(truth: Truth, segment: Segment, state: State, target: float) -> bool:
 
 def load(truth: Truth, target: float) -> tuple[Segment, State] | None:
     """The segment that was kept, and the state it stands for; None where there is none that can be trusted."""
-    token, file = truth.cache_token(), cache_file(truth.path)
+    token, file = truth.noted(_TOKEN), cache_file(truth.path)
     if not token or not file.is_file():
         return None
     try:

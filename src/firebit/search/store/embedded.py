@@ -87,6 +87,12 @@ class Embedded:
     def index_field(self, name: str) -> None:
         self._truth.index_field(name)
 
+    def remember(self, model: str) -> None:
+        self._truth.note("model", model)
+
+    def remembered(self) -> str:
+        return self._truth.noted("model")
+
     def snapshot(self, path: Path) -> None:
         check_new(path)
         temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")

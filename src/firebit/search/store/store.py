@@ -296,6 +296,15 @@ class CodeStore:
         """What this store can do, and what it has."""
         return self._backend.capabilities()
 
+    @property
+    def model(self) -> str:
+        """By which name or path the encoder's network is loaded, as it was noted last; "" where nobody did."""
+        return self._backend.remembered()
+
+    @model.setter
+    def model(self, name: str) -> None:
+        self._backend.remember(name)
+
     def close(self) -> None:
         """Let go of files and connections."""
         self._backend.close()

@@ -246,15 +246,16 @@ class Truth:
             if field not in indexed_fields(connection):
                 connection.execute(statement)
 
-    def cache_token(self) -> str:
-        """The token of the cache that was written last, "" where there was none."""
+    def noted(self, name: str) -> str:
+        """What was noted last under a name; "" where nothing was."""
         with self._held() as connection:
-            return str(connection.execute("SELECT value FROM meta WHERE name = 'cache'").fetchone()[0])
+            row = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return str(row[0]) if row else ""
 
-    def set_cache_token(self, token: str) -> None:
-        """Name the cache that may be read beside this store."""
+    def note(self, name: str, value: str) -> None:
+        """Note a text under a name."""
         with self._transaction("IMMEDIATE") as connection:
-            self._set(connection, "cache", token)
+            self._set(connection, name, value)
 
     def _in_parts(self, values: Sequence[Any], text: str, kind: str, use: Callable[[sqlite3.Cursor], int]) -> int:
         """A statement over many values, in one transaction; what `use` made of the results, added up."""
