@@ -9,7 +9,7 @@ from firebit.errors import UsageError
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="table1, table2, figure2, figure3, figure4, weights or ablation.")],
+    name: Annotated[str, typer.Argument(help="table1, table2, figure2 … figure6, weights or ablation.")],
     seeds: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Runs of every trial, seeds 0 … N − 1. Default: the experiment's own."),
@@ -22,6 +22,12 @@ def command(
     only: Annotated[
         list[str] | None, typer.Option(metavar="TRIAL", help="Run this trial only, e.g. cifar10; may be repeated.")
     ] = None,
+    network: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NETWORK", help="Of figure5 and figure6: a run, or a pretrained network; may be repeated."
+        ),
+    ] = None,
     results: Annotated[Path, typer.Option(help="Records of finished runs, and pages.")] = Path("results"),
     runs: Annotated[Path, typer.Option(help="Where run directories are made.")] = Path("runs"),
 ) -> None:
@@ -29,11 +35,17 @@ def command(
     from rich.console import Console
 
     from firebit.cli.progress import reporter
-    from firebit.paper import EXPERIMENTS, Places, reproduce
+    from firebit.paper import EXPERIMENTS, READINGS, Places, reproduce, reproduce_reading
     from firebit.train import Interrupted
 
-    if name not in EXPERIMENTS:
-        raise UsageError(f"There is no experiment {name!r}.", f"Choose one of: {', '.join(EXPERIMENTS)}.")
+    if name not in EXPERIMENTS and name not in READINGS:
+        raise UsageError(f"There is no experiment {name!r}.", f"Choose one of: {', '.join([*EXPERIMENTS, *READINGS])}.")
+    if name in READINGS:
+        _check_alone(name, {"--seeds": seeds, "--set": set_, "--only": only, "--scale": scale != 1})
+        typer.echo(reproduce_reading(READINGS[name], network or (), results, runs), nl=False)
+        return
+    if network:
+        raise UsageError(f"--network does not go with {name}, which trains its own.", "Leave it out.")
     console = Console(stderr=True)
     try:
         with reporter(console) as shown:
@@ -50,3 +62,10 @@ def command(
         console.print("Saved. The same command goes on from here.", markup=False, highlight=False)
         raise typer.Exit(130) from None
     typer.echo(text, nl=False)
+
+
+def _check_alone(name: str, options: "dict[str, object]") -> None:
+    """See that nothing is asked of training where nothing is trained."""
+    for option, given in options.items():
+        if given:
+            raise UsageError(f"{option} does not go with {name}, which trains nothing.", "Leave it out.")

@@ -88,7 +88,8 @@ def matrix_figure(firing: Firing) -> "Figure":
     named = len(classes) <= 40
     figure = Figure(figsize=(9.6, min(8.0, 1.3 + 0.26 * len(classes))), layout="constrained")
     axes = figure.subplots()
-    shown = axes.imshow(firing.rates[np.ix_(classes, units)], "cividis", aspect="auto", vmin=0, vmax=1, rasterized=True)
+    rates = firing.rates[np.ix_(classes, units)]
+    shown = axes.imshow(rates, "cividis", aspect="auto", vmin=0, vmax=1, interpolation="nearest")
     axes.set_xlabel(f"{firing.units:,} units of {firing.layer}, clustered")
     axes.set_xticks([])
     if named:

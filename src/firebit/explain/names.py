@@ -24,7 +24,7 @@ class Name:
         side: "positive" or "negative".
         precision: share of the side's classes that are below the concept, 0 … 1.
         recall: share of the classes below the concept that are on this side, 0 … 1.
-        q: Benjamini–Hochberg q-value over all concepts, sides and units.
+        q: Benjamini–Hochberg q-value over all concepts and both sides of the unit.
     """
 
     concept: str
@@ -44,8 +44,9 @@ def names(found: Selectivity, hierarchy: Hierarchy, level: float = 0.05) -> tupl
 
     For each concept the question is whether a side holds more of its classes than as many classes drawn at random
     would (hypergeometric test). Asked are concepts above two classes or more, but not all, of sides with two classes or
-    more. Of the concepts that pass, the name is that with the largest harmonic mean of precision and recall, which is
-    the most specific one that covers the side.
+    more. q-values are over the questions asked of one unit: of units whose classes have nothing in common, a share of
+    `level` gets a name by chance. Of the concepts that pass, the name is that with the largest harmonic mean of
+    precision and recall, which is the most specific one that covers the side.
 
     Args:
         found: positive and negative classes.
@@ -69,7 +70,7 @@ def names(found: Selectivity, hierarchy: Hierarchy, level: float = 0.05) -> tupl
         return tuple(map(tuple, named))
     rows = rows[asked].astype(np.int64)
     common, sizes, marked = rows @ members.T, rows.sum(1)[:, None], members.sum(1)
-    q = false_discovery_control(tails(common, sizes, marked, len(there))[0].reshape(-1)).reshape(common.shape)
+    q = _q_values(tails(common, sizes, marked, len(there))[0], asked % found.firing.units)
     score = np.where(q <= level, 2 * common / (sizes + marked), -1)
     for row, best in enumerate(score.argmax(1)):
         if score[row, best] > 0:
@@ -78,6 +79,15 @@ def names(found: Selectivity, hierarchy: Hierarchy, level: float = 0.05) -> tupl
             recall = float(common[row, best] / marked[best])
             named[unit].append(Name(concepts[best], SIDES[side], precision, recall, float(q[row, best])))
     return tuple(map(tuple, named))
+
+
+def _q_values(p: NDArray[np.float64], units: NDArray[np.int64]) -> NDArray[np.float64]:
+    """q-values over all rows of a unit together, float64 of the shape of p (rows, concepts)."""
+    q = np.empty_like(p)
+    for unit in np.unique(units):
+        rows = units == unit
+        q[rows] = false_discovery_control(p[rows].reshape(-1)).reshape(p[rows].shape)
+    return q
 
 
 def _asked(hierarchy: Hierarchy, there: NDArray[np.int64], classes: int) -> tuple[list[str], NDArray[np.int64]]:
