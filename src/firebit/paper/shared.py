@@ -95,10 +95,10 @@ def sentences(pairs: Sequence[Shared]) -> str:
     overlap, chance = mean(pair.overlap for pair in pairs), mean(pair.chance for pair in pairs)
     pictures = len({pair.fires.picture.tobytes() for pair in pairs})
     return (
-        f"Over {pictures:,} pictures there are {len(pairs):,} pairs of a unit that is fired and one that is kept off of "
-        f"whose smallest pictures, the rest of the mean colour, neither is blank. {some:.0f} % of pairs share a segment "
-        f"({by_chance:.0f} % if as many segments were drawn at random), {same:.0f} % are the very same; they overlap by "
-        f"{overlap:.2f} on average ({chance:.2f})."
+        f"Over {pictures:,} pictures there are {len(pairs):,} pairs of a unit that is fired and one that is kept off "
+        f"of whose smallest pictures, the rest of the mean colour, neither is blank. {some:.0f} % of pairs share a "
+        f"segment ({by_chance:.0f} % if as many segments were drawn at random), {same:.0f} % are the very same; they "
+        f"overlap by {overlap:.2f} on average ({chance:.2f})."
     )
 
 

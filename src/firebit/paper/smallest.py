@@ -88,8 +88,8 @@ def _told(subject: Subject, made: Sequence[Column], explanation: Explanation) ->
     share, cut = 100 * explanation.found.share, mean(len(each.kept) for each in small)
     left, pixels = mean(int(each.kept.sum()) for each in shown), 100 * mean(each.share for each in shown)
     return (
-        f"Random test pictures of classes of which at least {share:g} % fire the unit (blue), or do not (orange), cut by "
-        f"{_METHOD} into {cut:.0f} segments on average, which were removed one by one while the bit held. Left are "
+        f"Random test pictures of classes of which at least {share:g} % fire the unit (blue), or do not (orange), cut "
+        f"by {_METHOD} into {cut:.0f} segments on average, which were removed one by one while the bit held. Left are "
         f"{left:.1f} segments, {pixels:.0f} % of the pixels, on average; {verified} of {len(small)} are verified: the "
         "bit holds, and flips when any one segment goes."
     )
