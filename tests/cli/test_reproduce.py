@@ -59,3 +59,34 @@ def test_a_signal_leaves_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     monkeypatch.setattr(paper, "reproduce", stop)
     assert leave("reproduce", "table1") == 130
     assert "The same command goes on" in capsys.readouterr().err
+
+
+def test_readings_are_asked_with_their_networks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[Any] = []
+
+    def read(reading: Any, *arguments: Any) -> str:
+        asked.extend([reading.name, *arguments])
+        return "# A page\n"
+
+    monkeypatch.setattr(paper, "reproduce_reading", read)
+    options = ["--network", "a", "--network", "b", "--results", str(tmp_path / "r"), "--runs", str(tmp_path / "t")]
+    result = CliRunner().invoke(cli.app, ["reproduce", "figure5", *options])
+    assert (result.exit_code, result.stdout) == (0, "# A page\n")
+    assert asked == ["figure5", ["a", "b"], tmp_path / "r", tmp_path / "t"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("figure6", "--seeds", "2"), "--seeds does not go with figure6"),
+        (("figure6", "--scale", "0.5"), "--scale does not go with figure6"),
+        (("figure5", "--only", "mnist"), "--only does not go with figure5"),
+        (("figure5", "--set", "threads=1"), "--set does not go with figure5"),
+        (("table1", "--network", "mnist-lenet"), "--network does not go with table1"),
+    ],
+)
+def test_options_of_the_other_kind(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], problem: str
+) -> None:
+    assert leave("reproduce", *arguments) == 2
+    assert problem in capsys.readouterr().err

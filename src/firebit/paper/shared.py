@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DRAWS = 20
+_UNITS = 64
 _LARGE = 0.5
 
 
@@ -45,7 +46,7 @@ class Shared:
 def shared_parts(
     subject: Subject, found: Selectivity, count: int, method: str, segments: int, seed: int = 0
 ) -> list[Shared]:
-    """All pairs of a unit that fires and one that is kept off, over some pictures.
+    """All pairs of a unit that fires and one that is kept off, over some pictures, of the 64 units that tell most.
 
     Args:
         subject: network and pictures.
@@ -59,8 +60,9 @@ def shared_parts(
     images, labels = subject.pictures.images, subject.pictures.labels
     drawn = generator.choice(len(images), min(count, len(images)), replace=False)
     bits = subject.network.bits(images[drawn], found.firing.layer) > 0
-    fires = bits & found.positive[labels[drawn]]
-    off = ~bits & found.negative[labels[drawn]]
+    telling = np.isin(np.arange(found.firing.units), found.ranked()[:_UNITS])
+    fires = bits & found.positive[labels[drawn]] & telling
+    off = ~bits & found.negative[labels[drawn]] & telling
     asked = (fires | off) & fires.any(1, keepdims=True) & off.any(1, keepdims=True)
     pictures, units = np.nonzero(asked)
     options: dict[str, Any] = {"layer": found.firing.layer, "method": method, "segments": segments, "fill": "mean"}
