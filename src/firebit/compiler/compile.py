@@ -135,7 +135,7 @@ def _traced(model: nn.Module, seen: Tensor) -> fx.GraphModule:
         again = trace(model, seen)
     constants, others = (dict(traced.named_buffers()) for traced in (graph, again))
     drawn = any(not torch.equal(value.nan_to_num(), others[name].nan_to_num()) for name, value in constants.items())
-    if graph.code != again.code or drawn:
+    if str(graph.graph) != str(again.graph) or drawn:
         raise UsageError(
             f"The forward of {type(model).__name__} draws random numbers.",
             "Draw them once, when the model is made, and keep them in a buffer.",

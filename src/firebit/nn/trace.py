@@ -76,7 +76,7 @@ def trace(model: nn.Module, example: Example, *, leaves: Leaves = ()) -> fx.Grap
     expected = _run(work, inputs)
     _separate_activations(work)
     recorded = _record_both_modes(work, inputs, _leaf_test(work, leaves))
-    graph = fx.GraphModule(work, recorded, class_name=type(model).__name__)
+    graph = Traced(work, recorded, class_name=type(model).__name__)
     _own_dropouts(graph)
     _restore_modes(graph, modes)
     propagate(graph, inputs)
@@ -84,6 +84,14 @@ def trace(model: nn.Module, example: Example, *, leaves: Leaves = ()) -> fx.Grap
     graph.recompile()
     _compare(model, expected, _run(graph, inputs))
     return graph
+
+
+class Traced(fx.GraphModule):
+    """torch.fx's graph module, in which a layer may be called `code`: there that is the text of the forward."""
+
+    @property
+    def code(self) -> Any:
+        return self._modules.get("code") or super().code
 
 
 class Tracer(fx.Tracer):

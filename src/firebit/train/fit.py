@@ -17,6 +17,7 @@ from firebit.nn.weights import weight_census
 from firebit.train.average import Average
 from firebit.train.card import model_card
 from firebit.train.checkpoint import Checkpoint, Progress, newest_checkpoint, save_checkpoint
+from firebit.train.codes import recording
 from firebit.train.evaluate import evaluate
 from firebit.train.hold import Hold
 from firebit.train.interrupt import Interrupted, Stop, signals, threads
@@ -215,7 +216,7 @@ class _Run:
         if loop.averaged is not None:
             record["averaged"] = True
         if stage.network == "rectifier":
-            record["steps"] = evaluate(self._outcome.harden(model), self.pictures.held_out)[0].to_dict()
+            record |= self._steps(self._outcome.harden(model))
         if stage.network == "rectifier" and (slopes := _slopes(model)):
             record["slopes"] = slopes
         if stage.name == "weights":
@@ -225,6 +226,14 @@ class _Run:
         self.folder.journal.add(record)
         self.progress.journal += 1
         self.reporter.epoch(record)
+
+    def _steps(self, hardened: nn.Module) -> dict[str, Any]:
+        """What the journal says of the network with steps put in, and of its codes where it has a layer of them."""
+        if not self.recipe.net.code:
+            return {"steps": evaluate(hardened, self.pictures.held_out)[0].to_dict()}
+        with recording(hardened) as found:
+            metrics, _ = evaluate(hardened, self.pictures.held_out)
+        return {"steps": metrics.to_dict(), "code": found.balance().to_dict()}
 
     def _end_stage(self, stage: Stage, model: nn.Module) -> None:
         """Write the stage's model and table rows, then move on; repeated whole if a crash comes in between."""

@@ -32,6 +32,13 @@ class Net(_Table):
     width: FiniteFloat = Field(1.0, gt=0)
     slope_init: FiniteFloat | Literal["normal"] = 0.5
     dropout: FiniteFloat = Field(0.0, ge=0, lt=1)
+    code: int = Field(0, ge=0, le=4096, description="bits of a layer of codes, 12 or more; 0: none")
+
+    @model_validator(mode="after")
+    def _long_enough(self) -> "Net":
+        if 0 < self.code < 12:
+            raise ValueError(f"a code of {self.code} bits is too short: give 12 to 4096, or 0 for no layer of codes")
+        return self
 
     @property
     def is_soft(self) -> bool:

@@ -2,7 +2,18 @@
 
 from torch import nn
 
-from firebit.zoo.block import ImageNetOptions, NetOptions, activation, batch_norm, conv, dropout, hidden, linear, stack
+from firebit.zoo.block import (
+    ImageNetOptions,
+    NetOptions,
+    activation,
+    batch_norm,
+    conv,
+    dropout,
+    head,
+    hidden,
+    linear,
+    stack,
+)
 from firebit.zoo.registry import register
 
 _GROUPS = 2
@@ -19,7 +30,7 @@ def alexnet(options: NetOptions) -> nn.Sequential:
     that is the order "act-first". With 1000 classes at width 1: 61.0 million weights and 724 million
     multiply-accumulates. Shape: (N, C, 227, 227) → (N, classes).
     """
-    inner = options.inner()
+    inner, last = options.inner(), options.before_head()
     one, three, six = options.scaled(96, _GROUPS), options.scaled(384, _GROUPS), options.scaled(4096)
     two = five = options.scaled(256, _GROUPS)
     return stack(
@@ -34,10 +45,9 @@ def alexnet(options: NetOptions) -> nn.Sequential:
         ("act6", activation(six, inner)),
         ("drop7", dropout(options)),
         ("fc7", linear(six, six, inner)),
-        ("norm7", batch_norm(six, options, spatial=False)),
-        ("act7", activation(six, options)),
-        ("drop8", dropout(options)),
-        ("fc8", linear(six, options.classes, options)),
+        ("norm7", batch_norm(six, last, spatial=False)),
+        ("act7", activation(six, last)),
+        *head(8, six, options),
     )
 
 

@@ -15,6 +15,9 @@ from firebit.nn.straight import StraightThroughStep
 ACTIVATIONS = ("rectifier", "relu", "straight-through")
 ORDERS = ("pool-first", "act-first")
 RECTIFIED = ("all", "last")
+CODE_BITS = (12, 4096)
+CODE = "code"
+"""The name of the activation whose bits are the code."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,10 @@ class NetOptions:
         width: multiplier on the channels of every hidden layer.
         slope_init: where slopes start: a number (§3.3 of the paper uses 1) or "normal" (standard normal).
         dropout: share of the inputs of the last two linear layers (of the last one, where there is but one) that
-            nn.Dropout zeroes while training, 0 ≤ share < 1; 0 adds no module.
+            nn.Dropout zeroes while training, 0 ≤ share < 1; 0 adds no module. What a classifier reads behind a code is
+            left alone.
+        code: bits of a layer of codes before the classifier, 12 … 4096, whose activation is named `code`: a bottleneck
+            for search. 0: none. With rectified="last" it is the one activation that is as `activation` says.
     """
 
     classes: int = 10
@@ -49,6 +55,7 @@ class NetOptions:
     width: float = 1.0
     slope_init: float | str = 1.0
     dropout: float = 0.0
+    code: int = 0
 
     def __post_init__(self) -> None:
         _choice("activation", self.activation, ACTIVATIONS)
@@ -65,10 +72,20 @@ class NetOptions:
             raise UsageError(f"slope_init={self.slope_init} is not a slope.", 'Give a finite number, or "normal".')
         if not 0 <= self.dropout < 1:
             raise UsageError(f"dropout={self.dropout} is not a share.", "Give a number from 0 to below 1, such as 0.5.")
+        shortest, longest = CODE_BITS
+        if self.code and not shortest <= self.code <= longest:
+            raise UsageError(
+                f"code={self.code} is no length of a code.",
+                f"Give {shortest} to {longest} bits, or 0 for no layer of codes.",
+            )
 
     def inner(self) -> "NetOptions":
         """The options of every hidden layer but the last."""
         return replace(self, activation="relu") if self.rectified == "last" else self
+
+    def before_head(self) -> "NetOptions":
+        """The options of the last hidden layer that is no layer of codes."""
+        return self.inner() if self.code else self
 
     def scaled(self, units: int, groups: int = 1) -> int:
         """`units` times the width, rounded to a multiple of `groups`, at least one of each group."""
@@ -148,6 +165,20 @@ def batch_norm(units: int, options: NetOptions, *, spatial: bool) -> nn.Module |
     return norm
 
 
+def head(index: int | str, inputs: int, options: NetOptions) -> list[tuple[str, nn.Module | None]]:
+    """The classifier `fc` with the index behind, reading `inputs` units; behind a layer of codes where asked for."""
+    drop = (f"drop{index}", dropout(options))
+    if not options.code:
+        return [drop, (f"fc{index}", linear(inputs, options.classes, options))]
+    return [
+        drop,
+        ("fc_code", linear(inputs, options.code, options.inner())),
+        ("norm_code", batch_norm(options.code, options, spatial=False)),
+        (CODE, activation(options.code, options)),
+        (f"fc{index}", linear(options.code, options.classes, options)),
+    ]
+
+
 def hidden(
     index: int, weights: nn.Conv2d, units: int, options: NetOptions, *, pool: nn.MaxPool2d | None
 ) -> list[tuple[str, nn.Module | None]]:
@@ -177,16 +208,10 @@ def plain(wanted: Sequence[int], pooled: Container[int], options: NetOptions) ->
     layers: list[tuple[str, nn.Module | None]] = []
     for index, (before, after) in enumerate(pairwise([options.channels, *units]), 1):
         weights = conv(before, after, 3, 1, inner, first=index == 1, bias=not options.batch_norm)
-        own = options if index == len(units) else inner
+        own = options.before_head() if index == len(units) else inner
         layers += hidden(index, weights, after, own, pool=nn.MaxPool2d(2, 2) if index in pooled else None)
         side = side // 2 if index in pooled else side
-    last = len(units) + 1
-    return stack(
-        *layers,
-        ("flatten", nn.Flatten()),
-        (f"drop{last}", dropout(options)),
-        (f"fc{last}", linear(units[-1] * side**2, options.classes, options)),
-    )
+    return stack(*layers, ("flatten", nn.Flatten()), *head(len(units) + 1, units[-1] * side**2, options))
 
 
 def stack(*layers: tuple[str, nn.Module | None]) -> nn.Sequential:

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from firebit.zoo.block import NetOptions, activation, batch_norm, conv, dropout, linear, stack
+from firebit.zoo.block import NetOptions, activation, batch_norm, conv, dropout, head, linear, stack
 from firebit.zoo.registry import register
 
 _WINDOW = 3
@@ -14,7 +14,8 @@ def cifar10_quick(options: NetOptions) -> nn.Sequential:
 
     As in Caffe's `cifar10_quick_train_test.prototxt`: max pooling after the first convolution, average pooling after
     the others, in ceil mode. Added here: an activation after the first linear layer (`act4`; Caffe's `ip1` has none,
-    so that its two linear layers are one linear map), and batch norm where asked for.
+    so that its two linear layers are one linear map), and batch norm where asked for. A layer of codes takes the place
+    of that linear layer.
 
     In the order "pool-first" an average divides by 9 also at the border, where ceil mode leaves windows of 6 and 4
     cells, so that it is an integer window sum before one threshold. "act-first" is Caffe's own order (its `pool1`
@@ -22,7 +23,6 @@ def cifar10_quick(options: NetOptions) -> nn.Sequential:
     """
     inner = options.inner()
     one, two, three = options.scaled(32), options.scaled(32), options.scaled(64)
-    four = options.scaled(64)
     return stack(
         ("conv1", conv(options.channels, one, 5, 2, inner, first=True)),
         ("pool1", nn.MaxPool2d(_WINDOW, 2, ceil_mode=True)),
@@ -31,13 +31,22 @@ def cifar10_quick(options: NetOptions) -> nn.Sequential:
         *_averaged(2, conv(one, two, 5, 2, inner, first=False), two, inner),
         *_averaged(3, conv(two, three, 5, 2, inner, first=False), three, inner),
         ("flatten", nn.Flatten()),
-        ("drop4", dropout(options)),
-        ("fc4", linear(three * 4 * 4, four, inner)),
-        ("norm4", batch_norm(four, options, spatial=False)),
-        ("act4", activation(four, options)),
-        ("drop5", dropout(options)),
-        ("fc5", linear(four, options.classes, options)),
+        *_ending(three * 4 * 4, options),
     )
+
+
+def _ending(inputs: int, options: NetOptions) -> list[tuple[str, nn.Module | None]]:
+    """fc 64 and the classifier; a layer of codes takes the place of fc 64, which would be a narrower one before it."""
+    if options.code:
+        return head(5, inputs, options)
+    units = options.scaled(64)
+    return [
+        ("drop4", dropout(options)),
+        ("fc4", linear(inputs, units, options.inner())),
+        ("norm4", batch_norm(units, options, spatial=False)),
+        ("act4", activation(units, options)),
+        *head(5, units, options),
+    ]
 
 
 def _averaged(index: int, weights: nn.Conv2d, units: int, options: NetOptions) -> list[tuple[str, nn.Module | None]]:

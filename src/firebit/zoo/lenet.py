@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from firebit.zoo.block import NetOptions, activation, batch_norm, conv, dropout, hidden, linear, stack
+from firebit.zoo.block import NetOptions, activation, batch_norm, conv, dropout, head, hidden, linear, stack
 from firebit.zoo.registry import register
 
 
@@ -14,7 +14,7 @@ def lenet(options: NetOptions) -> nn.Sequential:
     here `fc3`). Added here: an activation after each convolution (`act1`, `act2`), without which no bits would leave
     those layers, and batch norm where asked for. Shape: (N, C, 28, 28) → (N, classes).
     """
-    inner = options.inner()
+    inner, last = options.inner(), options.before_head()
     one, two, three = options.scaled(20), options.scaled(50), options.scaled(500)
     return stack(
         *hidden(1, conv(options.channels, one, 5, 0, inner, first=True), one, inner, pool=nn.MaxPool2d(2, 2)),
@@ -22,8 +22,7 @@ def lenet(options: NetOptions) -> nn.Sequential:
         ("flatten", nn.Flatten()),
         ("drop3", dropout(options)),
         ("fc3", linear(two * 4 * 4, three, inner)),
-        ("norm3", batch_norm(three, options, spatial=False)),
-        ("act3", activation(three, options)),
-        ("drop4", dropout(options)),
-        ("fc4", linear(three, options.classes, options)),
+        ("norm3", batch_norm(three, last, spatial=False)),
+        ("act3", activation(three, last)),
+        *head(4, three, options),
     )

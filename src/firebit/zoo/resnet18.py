@@ -8,9 +8,8 @@ from firebit.zoo.block import (
     activation,
     batch_norm,
     conv,
-    dropout,
+    head,
     hidden,
-    linear,
     stack,
 )
 from firebit.zoo.registry import register
@@ -33,7 +32,7 @@ def resnet18(options: NetOptions) -> nn.Sequential:
     stem = conv(options.channels, units[0], 7, 3, inner, first=True, bias=not options.batch_norm, stride=2)
     stages: list[tuple[str, nn.Module | None]] = []
     for number, (before, after) in enumerate(zip((units[0], *units), units, strict=False), 1):
-        last = options if number == len(units) else inner
+        last = options.before_head() if number == len(units) else inner
         blocks = (Block(before, after, 1 if number == 1 else 2, inner, inner), Block(after, after, 1, inner, last))
         stages.append((f"stage{number}", nn.Sequential(*blocks)))
     return stack(
@@ -41,8 +40,7 @@ def resnet18(options: NetOptions) -> nn.Sequential:
         *stages,
         ("mean", nn.AdaptiveAvgPool2d(1)),
         ("flatten", nn.Flatten()),
-        ("drop", dropout(options)),
-        ("fc", linear(units[-1], options.classes, options)),
+        *head("", units[-1], options),
     )
 
 
