@@ -17,6 +17,7 @@ from firebit.cli import (
     doctor,
     encode,
     evaluate,
+    evaluate_search,
     explain,
     export,
     index,
@@ -61,6 +62,7 @@ def _options(
 app.command("train")(train.command)
 app.command("compile")(compile.command)
 app.command("eval")(evaluate.command)
+app.add_typer(evaluate_search.app, name="evaluate")
 app.command("predict")(predict.command)
 app.command("encode")(encode.command)
 app.command("index")(index.command)

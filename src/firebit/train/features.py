@@ -54,7 +54,7 @@ def extract(
     *,
     flipped: bool = False,
     dtype: torch.dtype = torch.float32,
-    batch: int = 50,
+    batch: int = 16,
     told: Told | None = None,
 ) -> NDArray[np.float32]:
     """Features of all pictures, in order: read where they are kept, else computed and kept.
@@ -65,7 +65,7 @@ def extract(
         store: where they are kept, under a key made of weights, side, dtype, pictures and `flipped`.
         flipped: of the pictures mirrored left and right.
         dtype: what the backbone computes in, float32 or bfloat16.
-        batch: pictures at a time.
+        batch: pictures at a time; few, so that their activations stay in the cache.
         told: called with (pictures done, pictures in all) after each part.
 
     Returns:
@@ -97,8 +97,5 @@ def _computed(backbone: Backbone, images: NDArray[np.uint8], batch: int) -> NDAr
 
 
 def _key(backbone: Backbone, pictures: ImageSet, flipped: bool, dtype: torch.dtype) -> str:
-    weights = hashlib.sha256()
-    for name, tensor in backbone.network.state_dict().items():
-        weights.update(name.encode() + tensor.contiguous().numpy().tobytes())
-    facts = (backbone.name, weights.hexdigest(), backbone.side, str(dtype), pictures.fingerprint(), flipped)
+    facts = (backbone.name, backbone.digest(), backbone.side, str(dtype), pictures.fingerprint(), flipped)
     return hashlib.sha256(repr(facts).encode()).hexdigest()

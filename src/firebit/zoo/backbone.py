@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from firebit.errors import ModelFileError, UsageError
@@ -108,15 +108,29 @@ class Backbone(nn.Module):
         self.network = EfficientNetLite(SCALINGS[name])
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.shape[2:] != (self.side, self.side):
-            x = F.interpolate(x, (self.side, self.side), mode="bicubic", antialias=True).clamp(0, 1)
+        x = brought_to(x, self.side)
         x = (255 * x - _PIXEL_MEAN) / _PIXEL_WIDTH
         dtype = self.network.stem.conv.weight.dtype
         features: Tensor = self.network(x.to(dtype, memory_format=torch.channels_last))
         return features.float()
 
+    def digest(self) -> str:
+        """SHA-256 of the weights by name, as 64 hexadecimal digits."""
+        digest = hashlib.sha256()
+        for name, tensor in self.network.state_dict().items():
+            digest.update(name.encode() + tensor.detach().float().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
     def extra_repr(self) -> str:
         return f"{self.name!r}, side={self.side}"
+
+
+@fx.wrap
+def brought_to(x: Tensor, side: int) -> Tensor:
+    """Pictures (N, C, H, W), values 0 … 1, as (N, C, side, side), bicubic; untouched where they are of that size."""
+    if x.shape[2:] == (side, side):
+        return x
+    return F.interpolate(x, (side, side), mode="bicubic", antialias=True).clamp(0, 1)
 
 
 def pretrained(name: str, side: int | None = None) -> Backbone:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 _EPSILON = 1e-3
 # (kernel, stride of the first, expansion, channels out, repeats) of each stage at width and depth 1.
@@ -95,15 +95,22 @@ class ConvNorm(nn.Module):
         self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1, activated: bool = True
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
+        # With a stride of 1 both sides are alike, and the convolution pads by itself.
+        own = kernel // 2 if stride == 1 else 0
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, own, groups=groups, bias=False)
         self.norm = nn.BatchNorm2d(outputs, eps=_EPSILON, momentum=0.01)
-        self.act = nn.ReLU6() if activated else nn.Identity()
+        self.act = nn.ReLU6(inplace=True) if activated else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        kernel, stride = self.conv.kernel_size[0], self.conv.stride[0]
-        if kernel > 1:
-            x = F.pad(x, [*same(x.shape[3], kernel, stride), *same(x.shape[2], kernel, stride)])
+        if self.conv.stride[0] > 1:
+            x = padded(x, self.conv.kernel_size[0], self.conv.stride[0])
         return self.act(self.norm(self.conv(x)))  # type: ignore[no-any-return]
+
+
+@fx.wrap
+def padded(x: Tensor, kernel: int, stride: int) -> Tensor:
+    """Maps (N, C, H, W) with the zeros around them that :func:`same` asks for."""
+    return F.pad(x, [*same(x.shape[3], kernel, stride), *same(x.shape[2], kernel, stride)])
 
 
 def same(size: int, kernel: int, stride: int) -> Sequence[int]:

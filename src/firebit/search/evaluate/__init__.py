@@ -3,17 +3,27 @@
 from firebit.search.evaluate.balance import Balance, balance
 from firebit.search.evaluate.counts import Counts, count
 from firebit.search.evaluate.hamming import pack, truncate, unpack
+from firebit.search.evaluate.measure import SearchMetrics, measure
+from firebit.search.evaluate.projection import Projection, itq, lsh, threshold
 from firebit.search.evaluate.protocol import PROTOCOLS, Split, split, unseen_classes
+from firebit.search.evaluate.recall import recall_at
 
 __all__ = [
     "PROTOCOLS",
     "Balance",
     "Counts",
+    "Projection",
+    "SearchMetrics",
     "Split",
     "balance",
     "count",
+    "itq",
+    "lsh",
+    "measure",
     "pack",
+    "recall_at",
     "split",
+    "threshold",
     "truncate",
     "unpack",
     "unseen_classes",

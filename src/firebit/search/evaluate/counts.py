@@ -28,7 +28,7 @@ class Counts:
     @property
     def bits(self) -> int:
         """Length of the codes."""
-        return self.total.shape[1] - 1
+        return int(self.total.shape[1]) - 1
 
 
 @dataclass(frozen=True)

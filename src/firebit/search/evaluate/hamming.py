@@ -51,5 +51,7 @@ def words(codes: Codes) -> NDArray[np.uint64]:
 def distances(code: NDArray[np.uint64], others: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Hamming distances (N,) of one code (words,) from others (N, words)."""
     if others.shape[1] == 1:
-        return np.bitwise_count(others[:, 0] ^ code[0]).astype(np.int64)
-    return np.bitwise_count(others ^ code).sum(axis=1, dtype=np.int64)
+        one: NDArray[np.int64] = np.bitwise_count(others[:, 0] ^ code[0]).astype(np.int64)
+        return one
+    several: NDArray[np.int64] = np.bitwise_count(others ^ code).sum(axis=1, dtype=np.int64)
+    return several

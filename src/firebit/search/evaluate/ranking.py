@@ -44,7 +44,7 @@ def average_precision(counts: Counts, cutoff: int | None = None) -> Reals:
     certain = np.where(whole, sums, 0.0).sum(axis=1)
     found = np.where(whole, counts.relevant, 0).sum(axis=1)
     cut = np.flatnonzero(~whole.all(axis=1))
-    result = np.divide(certain, found, out=np.zeros(len(found)), where=found > 0)
+    result: Reals = np.divide(certain, found, out=np.zeros(len(found)), where=found > 0)
     if not len(cut):
         return result
     logs = _log_factorials(counts.size)
@@ -89,7 +89,8 @@ def precision_within(counts: Counts, radius: int) -> Reals:
         raise UsageError(f"radius={radius} is negative.", "Give 0 or more; the literature has 2.")
     within = counts.total[:, : radius + 1].sum(axis=1)
     relevant = counts.relevant[:, : radius + 1].sum(axis=1)
-    return np.divide(relevant, within, out=np.zeros(len(within)), where=within > 0)
+    share: Reals = np.divide(relevant, within, out=np.zeros(len(within)), where=within > 0)
+    return share
 
 
 def empty_within(counts: Counts, radius: int) -> float:
