@@ -194,3 +194,15 @@ def test_scale_is_an_affine_map_per_channel() -> None:
     assert Scale(torch.tensor([2.0]), dim=-1)(torch.tensor([[3.0]])).item() == 6
     with pytest.raises(UsageError, match="one factor per channel"):
         Scale(torch.ones(2), torch.ones(3))
+
+
+def test_a_layer_may_be_called_code() -> None:
+    # torch.fx has a property of that name, the text of the forward.
+    net = nn.Sequential()
+    net.add_module("fc", nn.Linear(3, 2))
+    net.add_module("code", BoundedRectifier(2))
+    graph = trace(net, torch.zeros(1, 3))
+    assert isinstance(graph.code, BoundedRectifier)
+    x = torch.randn(5, 3)
+    torch.testing.assert_close(graph(x), net(x))
+    assert isinstance(trace(nn.Sequential(nn.Linear(3, 2)), torch.zeros(1, 3)).code, str)

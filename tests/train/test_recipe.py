@@ -150,6 +150,13 @@ def test_a_course_of_slopes_that_contradicts_itself(phase: dict[str, Any], reaso
     assert reason in error.problem
 
 
+@pytest.mark.parametrize("code", [1, 11, 4097, -48])
+def test_a_length_that_no_code_has(code: int) -> None:
+    error = refusal({"net": {"code": code}})
+    assert error.problem.startswith("The recipe: net")
+    assert str(code) in error.problem
+
+
 def test_a_key_like_none_gets_the_list() -> None:
     error = refusal({"baseline": {"xyzzy": 1}})
     assert error.remedy == "Known here: enabled, epochs, lr, schedule, optimizer, weight_decay."

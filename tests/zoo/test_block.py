@@ -11,6 +11,7 @@ from firebit.errors import UsageError
 from firebit.nn.centre import CentredConv2d, CentredDropout, CentredLinear
 from firebit.nn.rectifier import BoundedRectifier
 from firebit.nn.straight import StraightThroughStep
+from firebit.zoo import build
 from firebit.zoo.block import (
     ImageNetOptions,
     NetOptions,
@@ -43,6 +44,8 @@ from firebit.zoo.block import (
         ({"dropout": 1.0}, r"dropout=1\.0"),
         ({"dropout": -0.1}, r"dropout=-0\.1"),
         ({"dropout": math.nan}, "dropout=nan"),
+        ({"code": 11}, "code=11"),
+        ({"code": 4097}, "code=4097"),
     ],
 )
 def test_options_out_of_range_are_refused(options: dict[str, Any], problem: str) -> None:
@@ -184,3 +187,30 @@ def test_a_stack_leaves_out_what_is_absent() -> None:
     net = stack(("one", nn.Linear(2, 3)), ("two", None), ("three", nn.ReLU()))
     assert [name for name, _ in net.named_children()] == ["one", "three"]
     assert net(torch.zeros(1, 2)).shape == (1, 3)
+
+
+@pytest.mark.parametrize("name", ["alexnet", "cifar10_quick", "lenet", "plain8", "resnet18", "vgg_small"])
+@pytest.mark.parametrize("code", [12, 48])
+def test_a_layer_of_codes_comes_before_the_classifier_of_any_network(name: str, code: int) -> None:
+    with torch.device("meta"):
+        net = build(name, code=code, rectified="last", batch_norm=True, width=0.1)
+    *_, linear_before, norm, act, classifier = [module for module in net.modules() if not list(module.children())]
+    assert isinstance(linear_before, nn.Linear)
+    assert isinstance(norm, nn.BatchNorm1d)
+    assert net.get_submodule("code") is act
+    assert isinstance(act, BoundedRectifier)
+    assert isinstance(classifier, nn.Linear)
+    assert (linear_before.out_features, act.channels, classifier.in_features) == (code, code, code)
+    # The code alone is binary: what is before it is as real as without it.
+    assert sum(isinstance(module, BoundedRectifier) for module in net.modules()) == 1
+
+
+def test_a_code_takes_the_place_of_the_narrow_layer_of_cifar10_quick() -> None:
+    names = [name for name, _ in build("cifar10_quick", code=48, batch_norm=True).named_children()]
+    assert "fc4" not in names
+    assert names[-4:] == ["fc_code", "norm_code", "code", "fc5"]
+
+
+def test_dropout_comes_before_the_layer_of_codes() -> None:
+    names = [name for name, _ in build("plain8", code=48, dropout=0.1).named_children()]
+    assert names[-5:] == ["drop8", "fc_code", "norm_code", "code", "fc8"]

@@ -16,6 +16,7 @@ from firebit.cli import (
     data,
     doctor,
     encode,
+    encoder,
     evaluate,
     evaluate_search,
     explain,
@@ -62,6 +63,7 @@ def _options(
 app.command("train")(train.command)
 app.command("compile")(compile.command)
 app.command("eval")(evaluate.command)
+app.command("encoder")(encoder.command)
 app.add_typer(evaluate_search.app, name="evaluate")
 app.command("predict")(predict.command)
 app.command("encode")(encode.command)

@@ -78,16 +78,16 @@ def extract(
         features = store.load(key, part)
         if features is None or features.shape != (len(images), backbone.features):
             quick = quick or fused(backbone, dtype)
-            computed = _computed(quick, images[..., ::-1] if flipped else images, batch)
-            store.save(key, part, computed)
-            features = computed.astype(np.float16).astype(np.float32)
+            new = computed(quick, images[..., ::-1] if flipped else images, batch)
+            store.save(key, part, new)
+            features = new.astype(np.float16).astype(np.float32)
         found.append(features)
         if told is not None:
             told(start + len(images), len(pictures))
     return np.concatenate(found)
 
 
-def _computed(backbone: Backbone, images: NDArray[np.uint8], batch: int) -> NDArray[np.float32]:
+def computed(backbone: Backbone, images: NDArray[np.uint8], batch: int) -> NDArray[np.float32]:
     found = []
     with torch.inference_mode():
         for start in range(0, len(images), batch):

@@ -3,7 +3,6 @@
 import copy
 import hashlib
 import io
-import pickle
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.util import find_spec
@@ -118,7 +117,7 @@ class Backbone(nn.Module):
         """SHA-256 of the weights by name, as 64 hexadecimal digits."""
         digest = hashlib.sha256()
         for name, tensor in self.network.state_dict().items():
-            digest.update(name.encode() + tensor.detach().float().contiguous().numpy().tobytes())
+            digest.update(name.encode() + tensor.detach().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
     def extra_repr(self) -> str:
@@ -184,7 +183,7 @@ def read_weights(path: Path, source: Weights) -> dict[str, Tensor]:
         raise _not_published(path, source, "its content has another digest")
     try:
         found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except Exception as error:  # which one depends on the version of torch
         raise _not_published(path, source, "it holds no tensors") from error
     if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
         raise _not_published(path, source, "it holds more than tensors")

@@ -1,0 +1,278 @@
+"""Codes for search on CIFAR-10: heads of rectifiers on the features of a network, beside what they have to beat.
+
+    python benchmarks/codes.py efficientnet_lite0 --side 160 --features FOLDER   # a pretrained backbone, frozen
+    python benchmarks/codes.py cifar10-quick --layer act3                        # bits of a compiled network of ours
+    python benchmarks/codes.py run --run runs/cifar10-codes                      # a network with a layer of codes
+    python benchmarks/codes.py page                                              # docs/results/codes.md, its figures
+
+Every figure is kept in docs/results/codes/NAME.json as soon as it is there; what is there is not measured again. All
+methods see the same features, and all that are trained have the same layers, epochs and learning rate: "rectifier" (the
+codes of Firebit), "relu" (thresholded at 0) and "sigmoid" (a fixed slope, thresholded at ½: Lin et al. 2015). LSH and
+ITQ need no labels. The backbone computes in bfloat16.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import firebit
+from firebit.data import load
+from firebit.files import write_text
+from firebit.machine import processor
+from firebit.search.evaluate import PROTOCOLS, SearchMetrics, itq, lsh, split
+from firebit.search.evaluate.coder import compiled_coder
+from firebit.search.evaluate.report import plot
+from firebit.search.evaluate.study import Subject, summary
+from firebit.train.features import FeatureStore, extract
+from firebit.train.head import HeadOptions, train_head
+from firebit.zoo.backbone import pretrained
+
+RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
+FOLDER = RESULTS / "codes"
+TRAINED = ("rectifier", "relu", "sigmoid")
+METHODS = (*TRAINED, "ITQ", "LSH")
+BITS = (48, 16, 32, 64)
+FITTED = 10_000
+MAIN = ("cifar10-2", 48)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One figure to measure."""
+
+    protocol: str
+    method: str
+    bits: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Material:
+    """Features of all pictures, the training set followed by the test set, and their labels."""
+
+    features: NDArray[np.float32]
+    train_labels: NDArray[np.int64]
+    test_labels: NDArray[np.int64]
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        return np.concatenate([self.train_labels, self.test_labels])
+
+
+def cases(seeds: list[int], protocols: list[str]) -> Iterator[Case]:
+    """What to measure, the bars first: 48 bits in all protocols, then the other lengths."""
+    for protocol in protocols:
+        for seed in seeds:
+            yield from (Case(protocol, method, MAIN[1], seed) for method in METHODS)
+    for method in ("rectifier", "ITQ", "sigmoid", "relu", "LSH"):
+        for protocol in (name for name in ("cifar10-2", "unseen") if name in protocols):
+            for bits in BITS[1:]:
+                yield from (Case(protocol, method, bits, seed) for seed in seeds)
+
+
+def measured(case: Case, material: Material, options: HeadOptions) -> SearchMetrics:
+    """Fit the method of a case to the pictures that train, and judge the codes of the others."""
+    divided = split(case.protocol, material.train_labels, material.test_labels, case.seed)
+    train, features = divided.train, material.features
+    if case.method in TRAINED:
+        labels = material.labels[train]
+        classes, dense = np.unique(labels, return_inverse=True)
+        own = HeadOptions(**{**asdict(options), "bits": case.bits, "seed": case.seed, "activation": case.method})
+        head = train_head(features[train], dense.astype(np.int64), len(classes), own)
+        codes = head.codes(features)
+    else:
+        some = np.random.default_rng(case.seed).permutation(train)[:FITTED]
+        fit = itq if case.method == "ITQ" else lsh
+        codes = fit(features[some], case.bits, case.seed).codes(features)
+    return Subject(material.labels, divided).judge(codes, case.bits)
+
+
+def backbone_features(name: str, side: int, folder: Path) -> Material:
+    """Features of a pretrained backbone, computed once."""
+    net, store = pretrained(name, side), FeatureStore(folder)
+    sets = [load("cifar10", part) for part in ("train", "test")]
+    found = [extract(net, pictures, store, dtype=torch.bfloat16, told=_told) for pictures in sets]
+    return Material(np.concatenate(found), sets[0].labels, sets[1].labels)
+
+
+def network_features(file: Path, layer: str) -> Material:
+    """Bits of a layer of a compiled network, as 0 and 1."""
+    from firebit.search.evaluate import unpack
+
+    coder = compiled_coder(file, layer)
+    sets = [load("cifar10", part) for part in ("train", "test")]
+    found = [unpack(coder.run(pictures).codes, coder.bits).astype(np.float32) for pictures in sets]
+    return Material(np.concatenate(found), sets[0].labels, sets[1].labels)
+
+
+def record(path: Path, about: dict[str, Any], todo: Iterator[Case], run: Callable[[Case], SearchMetrics]) -> None:
+    """Measure what is not in the file yet, and write it after each figure."""
+    known = json.loads(path.read_text())["figures"] if path.exists() else []
+    done = {(each["protocol"], each["method"], each["bits"], each["seed"]) for each in known}
+    for case in todo:
+        if (case.protocol, case.method, case.bits, case.seed) in done:
+            continue
+        found = run(case)
+        entry: dict[str, Any] = {**asdict(case), **{name: round(value, 4) for name, value in summary(found).items()}}
+        if (case.protocol, case.bits, case.seed) == (*MAIN, 0):
+            entry["curves"] = found.to_dict()
+        known.append(entry)
+        print(f"{case}: mAP@1000 {summary(found)['mAP@1000']:.2f}, P@H≤2 {summary(found)['P@H≤2']:.2f}", flush=True)
+        write_text(path, json.dumps({**about, "figures": known}, indent=1) + "\n")
+
+
+def about(arguments: argparse.Namespace, options: HeadOptions | None) -> dict[str, Any]:
+    """What a reader has to know of the figures."""
+    words = [f"--{name} {value}" for name, value in _given(arguments).items()]
+    return {
+        "command": " ".join(["python benchmarks/codes.py", arguments.name, *words]),
+        "firebit": firebit.__version__,
+        "torch": torch.__version__,
+        "processor": processor(),
+        "date": date.today().isoformat(),
+        "head": asdict(options) if options else None,
+    }
+
+
+def _given(arguments: argparse.Namespace) -> dict[str, Any]:
+    seeds = " ".join(map(str, arguments.seeds))
+    given = {"side": arguments.side, "layer": arguments.layer, "hidden": arguments.hidden, "epochs": arguments.epochs}
+    return {**{name: value for name, value in given.items() if value is not None}, "seeds": seeds}
+
+
+def _told(done: int, count: int) -> None:
+    print(f"features: {done:,} of {count:,}", flush=True)
+
+
+def run_codes(arguments: argparse.Namespace) -> None:
+    """Judge the codes of a run whose network has a layer of them, and LSH and ITQ on what that layer reads."""
+    coder = compiled_coder(arguments.run / "model.firebit")
+    train, test = (load("cifar10", part) for part in ("train", "test"))
+    coded = [coder.run(pictures) for pictures in (train, test)]
+    codes = np.concatenate([each.codes for each in coded])
+    material = Material(np.concatenate([each.features for each in coded]), train.labels, test.labels)
+    divided = split("cifar10-2", train.labels, test.labels)
+    options = HeadOptions(hidden=0, epochs=arguments.epochs or 8)
+
+    def run(case: Case) -> SearchMetrics:
+        if case.method == "recipe":
+            return Subject(material.labels, divided).judge(codes, coder.bits)
+        return measured(case, material, options)
+
+    todo = (Case("cifar10-2", method, coder.bits, 0) for method in ("recipe", *METHODS[1:]))
+    record(FOLDER / f"{arguments.run.name}.json", about(arguments, options), todo, run)
+
+
+def spread(values: list[float]) -> str:
+    """Mean ± standard deviation (n − 1)."""
+    return f"{mean(values):.2f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else " (1 seed)")
+
+
+def table(figures: list[dict[str, Any]], protocol: str, bits: int) -> list[str]:
+    """A row per method, as Markdown lines; [] where nothing was measured."""
+    headings = ("mAP@ALL", "mAP@1000", "mAP@5000", "P@H≤2", "empty", "entropy", "distinct")
+    lines = []
+    for method in dict.fromkeys(each["method"] for each in figures):
+        found = [e for e in figures if (e["protocol"], e["method"], e["bits"]) == (protocol, method, bits)]
+        if found:
+            lines.append(f"| {method} | " + " | ".join(spread([e[name] for e in found]) for name in headings) + " |")
+    if not lines:
+        return []
+    return ["| codes | " + " | ".join(headings) + " |", "|---" * (len(headings) + 1) + "|", *lines, ""]
+
+
+def lengths(figures: list[dict[str, Any]], protocol: str) -> list[str]:
+    """mAP@1000 over the lengths of codes, as Markdown lines."""
+    found = [each for each in figures if each["protocol"] == protocol]
+    bits = sorted({each["bits"] for each in found})
+    if len(bits) < 2:
+        return []
+    lines = ["| mAP@1000 | " + " | ".join(f"{n} bits" for n in bits) + " |", "|---" * (len(bits) + 1) + "|"]
+    for method in dict.fromkeys(each["method"] for each in found):
+        cells = [[e["mAP@1000"] for e in found if (e["method"], e["bits"]) == (method, n)] for n in bits]
+        lines.append(f"| {method} | " + " | ".join(spread(each) if each else "–" for each in cells) + " |")
+    return [*lines, ""]
+
+
+def page() -> None:
+    """Write docs/results/codes.md, and curves beside the records."""
+    lines = [
+        "# Codes for search on CIFAR-10",
+        "",
+        "Per cent, mean ± standard deviation over seeds of head and, where a protocol draws, of the split. mAP is the "
+        "exact mean over all orders of ties. What the columns and protocols mean is in "
+        "[how to judge codes](../howto/codes.md). Figures of different protocols do not compare.",
+        "",
+    ]
+    for path in sorted(FOLDER.glob("*.json")):
+        known = json.loads(path.read_text())
+        figures = known["figures"]
+        lines += [f"## {path.stem}", "", f"`{known['command']}`", ""]
+        for protocol in PROTOCOLS:
+            rows = table(figures, protocol, MAIN[1])
+            if rows:
+                lines += [f"### {protocol}: {PROTOCOLS[protocol]}; 48 bits", "", *rows, *lengths(figures, protocol)]
+        curves = {each["method"]: _Curves(each["curves"]) for each in figures if "curves" in each}
+        if curves:
+            plot(curves, f"{path.stem}, cifar10-2, 48 bits, seed 0", FOLDER / path.stem)  # type: ignore[arg-type]
+            lines += [f"![Precision over recall and over hits, {path.stem}](codes/{path.stem}.svg)", ""]
+        versions = f"Firebit {known['firebit']}, torch {known['torch']}, {known['processor']}, {known['date']}."
+        lines += [versions + (f" Head: {_head(known['head'])}." if known["head"] else ""), ""]
+    write_text(RESULTS / "codes.md", "\n".join(lines).rstrip() + "\n")
+
+
+class _Curves:
+    """The curves of a record, as a plot asks for them."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        self.recall, self.precision = found["recall"], found["precision"]
+        self.places, self.precision_at = found["places"], found["precision_at"]
+
+
+def _head(options: dict[str, Any]) -> str:
+    left_out = {"bits", "seed", "activation"}
+    return ", ".join(f"{name} {value}" for name, value in options.items() if name not in left_out)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", help="a backbone, a compiled network that comes with Firebit, run, or page")
+    parser.add_argument("--side", type=int, help="of the pictures a backbone sees")
+    parser.add_argument("--layer", help="of a compiled network, whose bits are features")
+    parser.add_argument("--features", type=Path, default=Path("features"), help="where features are kept")
+    parser.add_argument("--run", type=Path, help="a finished run")
+    parser.add_argument("--hidden", type=int, help="bits of a hidden layer of the head")
+    parser.add_argument("--epochs", type=int, help="of heads")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--protocols", nargs="+", default=["cifar10-2", "unseen", "cifar10", "cifar10-1"])
+    arguments = parser.parse_args()
+    if arguments.name == "page":
+        page()
+        return
+    if arguments.name == "run":
+        run_codes(arguments)
+        return
+    options = HeadOptions(hidden=arguments.hidden or 0, epochs=arguments.epochs or 8)
+    if arguments.layer:
+        # It was trained on every class, and on the whole training set.
+        material = network_features(firebit.pretrained.find(arguments.name), arguments.layer)
+        protocols = ["cifar10-2"]
+    else:
+        material = backbone_features(arguments.name, arguments.side or 224, arguments.features)
+        protocols = arguments.protocols
+    todo = cases(arguments.seeds, protocols)
+    path = FOLDER / f"{arguments.name}.json"
+    record(path, about(arguments, options), todo, lambda case: measured(case, material, options))
+
+
+if __name__ == "__main__":
+    main()
