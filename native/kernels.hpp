@@ -36,7 +36,8 @@ struct Filling {
 
 // Look-ups of u8 tables. `tables` is [steps][groups][2 · lookup_pairs][16]: 16 entries for each of some outputs and every
 // group of four bits; where pairs are left over, they are steps of one pair. sums, [2 · pairs][64] in an order of their
-// own, grow by the entries at the panel's indices [groups][64]; or begin with them. The entries of `chunk` consecutive groups add up to at most 255, all sums to at most 65,535.
+// own, grow by the entries at the panel's indices [groups][64]; or begin with them. The entries of `chunk` consecutive
+// groups add up to at most 255, all sums to at most 65,535.
 struct Lookup {
   const std::uint8_t* tables;
   std::size_t groups;
@@ -78,6 +79,23 @@ struct Product {
   std::size_t stride;
 };
 
+// Four rows of a panel at a time, [groups][64][4]: four bytes of every column. What a step sums up of four outputs:
+//   multiply_bytes  weights int8 [groups][4][4], times the bytes
+//   count_ones      weights are bits [groups][4][4]; what is counted are bits that differ
+//   look_up_wide    tables [passes][groups][4][64]: byte j of a column is an index below 16, plus 16 j. Entries have
+//                   `passes` bytes, the highest first; those of `chunk` (1 or 2) groups add up to at most 255 in each.
+// out[o * stride + column] grows by base + sums, of count_ones by base − sums.
+struct Quad {
+  const std::uint8_t* weights;
+  std::size_t groups;
+  std::size_t passes;
+  std::size_t chunk;
+  const std::uint8_t* panel;
+  const std::int32_t* bases;  // of four outputs
+  std::int32_t* out;
+  std::size_t stride;
+};
+
 // Bit = (sum > limit) xor flip, for `channels` rows of sums [channels][stride], as nibbles: out[channel / 4 * out_stride
 // + column], channel % 4 being the bit.
 struct Stepping {
@@ -109,6 +127,9 @@ constexpr std::size_t longest_code = std::size_t{1} << 17;
 struct Kernels {
   const char* name;
   std::size_t lookup_pairs;  // pairs of outputs that are looked up together
+  bool wide_best;            // one instruction chooses among 64 bytes
+  bool counts_best;          // weights of ±1 are counted at least as quickly as looked up
+  bool saturates;            // multiply_bytes: neighbouring products must stay within 16 bits
 
   // out[i * m + j] = number of bits in which row i of a and row j of b differ; rows are packed, `bytes` long.
   void (*hamming)(const std::uint8_t* a, const std::uint8_t* b, std::int32_t* out, std::size_t n, std::size_t m,
@@ -121,6 +142,9 @@ struct Kernels {
   // a tap of `no_tap` is a row of 0).
   void (*fill_bytes)(const Filling& filling, const std::uint8_t* source, std::uint8_t* panel);
   void (*fill_pairs)(const Filling& filling, const std::uint8_t* source, std::int16_t* panel);
+  // Four rows side by side, as Quad has them; `marks` is added to the four bytes of every column. Rows come in fours,
+  // any of them may be absent. What lies behind the last column is anything.
+  void (*fill_quads)(const Filling& filling, const std::uint8_t* source, std::uint32_t marks, std::uint8_t* panel);
 
   void (*look_up)(const Lookup& lookup);
   // Look-up sums of four times `quads` outputs as nibbles: bit = (sum ≥ threshold) xor flip. out[quad * stride + column].
@@ -132,6 +156,9 @@ struct Kernels {
 
   void (*sum_tables)(const Tabled& tabled);
   void (*multiply)(const Product& product);
+  void (*multiply_bytes)(const Quad& quad);
+  void (*count_ones)(const Quad& quad);
+  void (*look_up_wide)(const Quad& quad);  // null where a table of 64 bytes is more than one look-up
 
   // out[o] = Σ weights[o * length + i] * values[i] for four times `quads` outputs; length a multiple of 64. Values of
   // dot8 are 0 or 1.

@@ -108,6 +108,37 @@ struct Simd {
     // Packing works within halves: their parts of four columns come out of order.
     return _mm256_permutevar8x32_epi32(_mm256_packs_epi16(words, more), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
   }
+
+  static constexpr std::size_t square_vectors = 2;
+  static constexpr bool wide_best = false;
+  static constexpr bool counts_best = false;
+  static constexpr bool saturates = true;
+  static constexpr bool has_tables64 = false;
+
+  static Bytes splat32(const std::uint8_t* from) {
+    std::int32_t four;
+    std::memcpy(&four, from, sizeof four);
+    return _mm256_set1_epi32(four);
+  }
+  static Ints splat_int(std::int32_t value) { return _mm256_set1_epi32(value); }
+  static Ints sub32(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }
+  static Ints dot4(Ints sum, Bytes values, Bytes weights) { return dot_bits(sum, values, weights); }
+  static Ints sum4(Ints sum, Bytes bytes) { return dot_bits(sum, bytes, splat8(1)); }
+  static Bytes ones8(Bytes bytes) { return byte_counts(bytes); }
+  static void interleave(const std::uint8_t* const (&rows)[4], std::uint32_t marks, std::uint8_t* to) {
+    const auto row = [&](std::size_t j) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows[j])); };
+    const __m128i added = _mm_set1_epi32(static_cast<int>(marks));
+    const auto put = [&](std::size_t i, __m128i v) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to) + i, _mm_add_epi8(v, added));
+    };
+    const __m128i a = row(0), b = row(1), c = row(2), d = row(3);
+    const __m128i ab = _mm_unpacklo_epi8(a, b), cd = _mm_unpacklo_epi8(c, d);
+    const __m128i ab_high = _mm_unpackhi_epi8(a, b), cd_high = _mm_unpackhi_epi8(c, d);
+    put(0, _mm_unpacklo_epi16(ab, cd));
+    put(1, _mm_unpackhi_epi16(ab, cd));
+    put(2, _mm_unpacklo_epi16(ab_high, cd_high));
+    put(3, _mm_unpackhi_epi16(ab_high, cd_high));
+  }
   static std::int32_t total(Ints v) {
     const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
     const __m128i two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));

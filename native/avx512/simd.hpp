@@ -134,6 +134,37 @@ struct Simd {
     }
     return _mm512_movm_epi8(greater);
   }
+
+  static constexpr std::size_t square_vectors = 4;
+  static constexpr bool wide_best = true;
+  static constexpr bool counts_best = true;
+  static constexpr bool saturates = false;
+  static constexpr bool has_tables64 = true;
+
+  static Bytes splat32(const std::uint8_t* from) {
+    std::int32_t four;
+    std::memcpy(&four, from, sizeof four);
+    return _mm512_set1_epi32(four);
+  }
+  static Ints splat_int(std::int32_t value) { return _mm512_set1_epi32(value); }
+  static Ints sub32(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
+  static Ints shift8(Ints a) { return _mm512_slli_epi32(a, 8); }
+  static Ints dot4(Ints sum, Bytes values, Bytes weights) { return _mm512_dpbusd_epi32(sum, values, weights); }
+  static Ints sum4(Ints sum, Bytes bytes) { return _mm512_dpbusd_epi32(sum, bytes, splat8(1)); }
+  static Bytes ones8(Bytes bytes) { return _mm512_popcnt_epi8(bytes); }
+  static Bytes look_up64(const std::uint8_t* table, Bytes indices) {
+    return _mm512_permutexvar_epi8(indices, load(table));
+  }
+  static void interleave(const std::uint8_t* const (&rows)[4], std::uint32_t marks, std::uint8_t* to) {
+    const auto row = [&](std::size_t j) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows[j])); };
+    const __m512i two = _mm512_inserti32x4(_mm512_castsi128_si512(row(0)), row(1), 1);
+    const __m512i four = _mm512_inserti32x4(_mm512_inserti32x4(two, row(2), 2), row(3), 3);
+    // Byte 4c + j is byte 16j + c: the places of a column are one number, and the next column's one more in each byte.
+    const __m512i columns = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i order = _mm512_add_epi32(_mm512_mullo_epi32(columns, _mm512_set1_epi32(0x01010101)),
+                                           _mm512_set1_epi32(0x30201000));
+    store(to, _mm512_add_epi8(_mm512_permutexvar_epi8(order, four), _mm512_set1_epi32(static_cast<int>(marks))));
+  }
   static std::int32_t total(Ints v) { return _mm512_reduce_add_epi32(v); }
 };
 

@@ -36,5 +36,6 @@ class Buffer {
 
 inline std::size_t rounded_up(std::size_t count, std::size_t unit) { return (count + unit - 1) / unit * unit; }
 inline std::size_t quads(std::size_t channels) { return (channels + 3) / 4; }
+inline std::size_t octets(std::size_t channels) { return (channels + 7) / 8; }
 
 }  // namespace firebit

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "engine/dots.hpp"
 #include "engine/pooling.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -54,7 +55,7 @@ Engine::Engine(const Kernels& kernels, std::size_t threads, Map input, std::vect
   std::vector<Map> maps{input};
   std::vector<Format> formats{Format::bytes};
   for (LayerRecord& record : layers) {
-    layers_.push_back(prepare(std::move(record), maps, formats, pad, kernels_.lookup_pairs));
+    layers_.push_back(prepare(std::move(record), maps, formats, pad, kernels_));
     maps.push_back(layers_.back().out);
     formats.push_back(layers_.back().format);
     if (layers_.back().is_logits && layers_.size() != layers.size()) throw std::invalid_argument("logits come last");
@@ -221,7 +222,8 @@ std::size_t Engine::result_bytes(Result result, std::size_t layer) const {
 }
 
 std::vector<std::vector<std::string>> Engine::methods() const {
-  static const char* const names[] = {"shortcut", "dot", "lookup", "tabled", "product", "scalar"};
+  static const char* const names[] = {"shortcut", "dot",    "lookup",  "wide",  "popcount",
+                                      "tabled",   "bytes",  "product", "scalar"};
   std::vector<std::vector<std::string>> found;
   for (const Layer& layer : layers_) {
     found.emplace_back();

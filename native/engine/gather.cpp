@@ -7,10 +7,11 @@ namespace firebit {
 
 namespace {
 
-// Four channels from any channel on, as nibbles; those behind the last of their group are 0.
+// Four channels from any channel on, as nibbles; those behind the last of their group are 0. `plane` counts the nibbles
+// of all groups.
 void take_nibbles(const Term& term, const std::uint8_t* values, std::size_t plane, std::size_t row, std::uint8_t* line) {
-  const std::size_t in_group = plane % term.planes_of_group() * 4;
-  const std::size_t channel = plane / term.planes_of_group() * term.inputs + in_group;
+  const std::size_t of_group = quads(term.inputs), in_group = plane % of_group * 4;
+  const std::size_t channel = plane / of_group * term.inputs + in_group;
   const std::size_t width = term.in.width, area = term.in.area();
   const std::size_t used = std::min<std::size_t>(4, term.inputs - in_group);
   const unsigned shift = channel % 4, mask = (1u << used) - 1;
@@ -21,6 +22,17 @@ void take_nibbles(const Term& term, const std::uint8_t* values, std::size_t plan
   }
   const std::uint8_t* high = shift + used > 4 ? low + area : low;
   for (std::size_t x = 0; x < width; ++x) line[x] = static_cast<std::uint8_t>((low[x] >> shift | high[x] << (4 - shift)) & mask);
+}
+
+// Eight channels as bytes. `line` has room for two rows.
+void take_bytes(const Term& term, const std::uint8_t* values, std::size_t plane, std::size_t row, std::uint8_t* line) {
+  const std::size_t of_group = quads(term.inputs), bytes = term.planes_of_group();
+  const std::size_t low = plane / bytes * of_group + plane % bytes * 2;
+  take_nibbles(term, values, low, row, line);
+  if (plane % bytes * 2 + 1 == of_group) return;
+  std::uint8_t* high = line + term.in.width;
+  take_nibbles(term, values, low + 1, row, high);
+  for (std::size_t x = 0; x < term.in.width; ++x) line[x] = static_cast<std::uint8_t>(line[x] | high[x] << 4);
 }
 
 // Puts a row among its padding, columns of one phase side by side.
@@ -38,6 +50,9 @@ void spread(const Term& term, const std::uint8_t* line, std::uint8_t* to) {
     for (std::size_t x = place * field.phases + phase - left; x < term.in.width; x += field.phases) row[place++] = line[x];
   }
 }
+
+// What tells the tables of four groups apart: 16 j in byte j.
+constexpr std::uint32_t wide_marks = 0x30201000u;
 
 // Bits whose nibbles are lined up already, row by row.
 bool is_aligned(const Term& term) { return term.format == Format::bytes || (term.groups == 1 || term.inputs % 4 == 0); }
@@ -70,7 +85,10 @@ void fill_field(const Term& term, const std::uint8_t* values, std::size_t plane,
   const bool aligned = is_aligned(term);
   for (std::size_t row = 0; row < term.in.height; ++row, to += term.field.width) {
     const std::uint8_t* from = values + plane * term.in.area() + row * term.in.width;
-    if (!aligned) {
+    if (term.method == Method::popcount) {
+      take_bytes(term, values, plane, row, line);
+      from = line;
+    } else if (!aligned) {
       take_nibbles(term, values, plane, row, line);
       from = line;
     }
@@ -87,6 +105,8 @@ void fill_panel(const Kernels& kernels, const Term& term, const Values& fields, 
     const std::uint8_t* source = fields.data + term.first_plane(group) * term.field.plane();
     if (term.method == Method::product) {
       kernels.fill_pairs(filling, source, reinterpret_cast<std::int16_t*>(panel));
+    } else if (term.has_quads()) {
+      kernels.fill_quads(filling, source, term.method == Method::wide ? wide_marks : 0, panel);
     } else {
       kernels.fill_bytes(filling, source, panel);
     }
@@ -97,6 +117,10 @@ void fill_flat(const Term& term, const std::uint8_t* values, std::int16_t* flat)
   const std::size_t count = term.format == Format::bits ? quads(term.inputs) * term.in.area() : term.in.size();
   if (term.format == Format::bytes) {
     std::copy(values, values + count, flat);
+  } else if (term.matrices[0].signs.size() > 0) {
+    auto* to = reinterpret_cast<std::uint8_t*>(flat);
+    std::memset(to, 0, term.length / 8);
+    for (std::size_t i = 0; i < count; ++i) to[i / 2] = static_cast<std::uint8_t>(to[i / 2] | values[i] << 4 * (i % 2));
   } else if (term.matrices[0].narrow.size() > 0) {
     auto* to = reinterpret_cast<std::uint8_t*>(flat);
     for (std::size_t i = 0; i < count; ++i) {

@@ -13,7 +13,7 @@ struct Tile {
   std::size_t last_columns() const { return columns - (slices() - 1) * slice; }
 };
 
-// Fills plane `plane` of the field of a term of one picture. `line` has room for a row of the source.
+// Fills plane `plane` of the field of a term of one picture. `line` has room for two rows of the source.
 void fill_field(const Term& term, const std::uint8_t* values, std::size_t plane, std::uint8_t* field,
                 std::uint8_t* line);
 
@@ -21,7 +21,7 @@ void fill_field(const Term& term, const std::uint8_t* values, std::size_t plane,
 void fill_panel(const Kernels& kernels, const Term& term, const Values& fields, const Tile& tile, Stretch* stretches,
                 std::uint8_t* panel);
 
-// Values of a source in the order of a dot's weights: bytes for narrow weights, int16 for wide ones.
+// Values of a source in the order of a dot's weights: bits for signs, bytes for narrow weights, int16 for wide ones.
 void fill_flat(const Term& term, const std::uint8_t* values, std::int16_t* flat);
 
 }  // namespace firebit

@@ -115,14 +115,14 @@ std::size_t Layer::tile_slices() const {
 }
 
 Layer prepare(LayerRecord record, const std::vector<Map>& maps, const std::vector<Format>& formats,
-              const std::vector<std::uint8_t>& pad, std::size_t lookup_pairs) {
+              const std::vector<std::uint8_t>& pad, const Kernels& kernels) {
   check(!record.terms.empty(), "a layer adds up nothing");
   Layer layer;
   for (TermRecord& term : record.terms) {
     check(term.source < maps.size(), "a source comes later");
     const std::size_t source = term.source;
     layer.terms.push_back(
-        prepare(std::move(term), maps[source], formats[source], source == 0 ? pad : std::vector<std::uint8_t>(), lookup_pairs));
+        prepare(std::move(term), maps[source], formats[source], source == 0 ? pad : std::vector<std::uint8_t>(), kernels));
     const Term& made = layer.terms.back();
     const Map sums = made.pool ? pooled(made.sums, *made.pool) : made.sums;
     check(layer.terms.size() == 1 || sums == layer.units, "terms have different shapes");

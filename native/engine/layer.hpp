@@ -79,6 +79,6 @@ struct Workspace {
 
 // Throws std::invalid_argument where the record does not fit its sources.
 Layer prepare(LayerRecord record, const std::vector<Map>& maps, const std::vector<Format>& formats,
-              const std::vector<std::uint8_t>& pad, std::size_t lookup_pairs);
+              const std::vector<std::uint8_t>& pad, const Kernels& kernels);
 
 }  // namespace firebit

@@ -29,8 +29,9 @@ void run_layer(const Work& work);
 // The sums of one picture, [channels][area] with `stride` from channel to channel, in space.total.
 std::size_t run_sums(const Work& work, std::size_t picture);
 
-// Sums of a layer of dots for all pictures, in space.total: [picture][channels rounded up to four].
-void run_dots(const Work& work);
+// From channel to channel of a map of sums; kernels write whole slices of columns.
+std::size_t map_stride(const Map& map, bool has_panel);
+std::size_t total_stride(const Layer& layer);
 
 // How much layers need of every part of a workspace.
 struct Needs {

@@ -45,6 +45,29 @@ void add_tabled(const Kernels& kernels, const Term& term, const Tile& tile, cons
   }
 }
 
+// Every table is read once for all slices of the tile.
+void add_quads(const Kernels& kernels, const Term& term, const Tile& tile, const std::uint8_t* panel, Group group,
+               std::int32_t* sums, std::size_t stride) {
+  static const std::int32_t nothing[4] = {};
+  const Quads& of = term.matrices[group.index].quads;
+  const std::size_t every = term.rows / 4, all = quads(term.outputs);
+  const auto kernel = term.method == Method::bytes  ? kernels.multiply_bytes
+                      : term.method == Method::wide ? kernels.look_up_wide
+                                                    : kernels.count_ones;
+  for (std::size_t first = 0, block = 0; first < every; first += of.block, ++block) {
+    const std::size_t groups = std::min(of.block, every - first);
+    for (std::size_t q = group.first / 4; q < quads(group.end); ++q) {
+      const std::uint8_t* weights = of.weights.data() + of.starts[block * all + q];
+      const std::int32_t* bases = block == 0 ? of.bases.data() + 4 * q : nothing;
+      std::int32_t* to = sums + (4 * q - group.first) * stride;
+      for (std::size_t s = 0; s < tile.slices(); ++s) {
+        const std::uint8_t* seen = panel + (s * term.rows + first * 4) * slice;
+        kernel({weights, groups, of.passes[q], of.chunks[q], seen, bases, to + s * slice, stride});
+      }
+    }
+  }
+}
+
 void add_product(const Kernels& kernels, const Term& term, const Tile& tile, const std::uint8_t* panel, Group group,
                  std::int32_t* sums, std::size_t stride) {
   const std::size_t pairs = term.rows / 2;
@@ -80,6 +103,9 @@ void add_panel(const Kernels& kernels, const Term& term, const Tile& tile, const
     switch (term.method) {
       case Method::lookup: add_look_up(kernels, term, tile, panel, group, scratch, to, stride); break;
       case Method::tabled: add_tabled(kernels, term, tile, panel, group, scratch, to, stride); break;
+      case Method::wide:
+      case Method::popcount:
+      case Method::bytes: add_quads(kernels, term, tile, panel, group, to, stride); break;
       default: add_product(kernels, term, tile, panel, group, to, stride); break;
     }
   }

@@ -61,13 +61,15 @@ bool sees_all(const Term& term) {
 void set_field(Term& term) {
   const bool bits = term.format == Format::bits;
   Field& field = term.field;
-  field.planes = term.groups * (bits ? quads(term.inputs) : term.inputs);
+  field.planes = term.groups * (term.method == Method::popcount ? octets(term.inputs) : bits ? quads(term.inputs) : term.inputs);
   field.phases = term.stride[1];
   field.height = term.in.height + term.padding[0] + term.padding[1];
   field.width = (term.in.width + term.padding[2] + term.padding[3] + field.phases - 1) / field.phases;
   const bool unpadded = term.padding[0] + term.padding[1] + term.padding[2] + term.padding[3] == 0;
   const bool aligned = !bits || term.groups == 1 || term.inputs % 4 == 0;
-  field.is_source = unpadded && aligned && field.phases == 1;
+  // Kernels that read several bytes at once read beyond the end: not of pictures.
+  const bool readable = term.method != Method::popcount && (term.method != Method::bytes || term.source > 0);
+  field.is_source = unpadded && aligned && field.phases == 1 && readable;
 }
 
 void set_taps(Term& term) {
@@ -82,14 +84,46 @@ void set_taps(Term& term) {
       }
     }
   }
-  if (term.method == Method::product && term.taps.size() % 2 == 1) term.taps.push_back(no_tap);
+  const std::size_t together = term.has_quads() ? 4 : term.method == Method::product ? 2 : 1;
+  while (term.taps.size() % together > 0) term.taps.push_back(no_tap);
   term.rows = term.taps.size();
+}
+
+// Counting reads a bit for every weight, tables four bytes: where those leave the second cache, it wins everywhere.
+bool counts(const Term& term, const TermRecord& record, const Kernels& kernels) {
+  constexpr std::size_t cached = std::size_t{1} << 20;
+  const bool whole = term.groups == 1 || term.outputs % 4 == 0;
+  if (record.chunk > 0 || !whole || 2 * term.inputs < 8 * octets(term.inputs)) return false;
+  return (kernels.counts_best || 4 * record.weights.size() > cached) && is_sign(term, record.weights.data());
+}
+
+// Tables of several bytes for weights that are read for few places: reading them takes longer than making smaller ones.
+bool is_deep(const Term& term, const TermRecord& record) {
+  constexpr std::size_t many = std::size_t{1} << 20, few = 64;
+  return record.chunk == 0 && record.weights.size() > many && term.sums.area() <= few;
+}
+
+Method method_for_bits(const Term& term, const TermRecord& record, const Kernels& kernels) {
+  if (counts(term, record, kernels)) return Method::popcount;
+  return kernels.wide_best && !is_deep(term, record) ? Method::wide : Method::tabled;
+}
+
+Method method_of(const Term& term, const TermRecord& record, const Kernels& kernels) {
+  const std::size_t rows = per_group(term);
+  const bool small = rows * slice * (term.format == Format::bits ? 1 : 4) <= largest_panel;
+  check(record.chunk == 0 || (term.format == Format::bits && small), "tables are for bits");
+  check(record.chunk == 0 || record.multipliers.size() == record.outputs, "tables have no multiplier per channel");
+  if (term.format == Format::words) return Method::scalar;
+  if (record.chunk == 0 && sees_all(term)) return Method::dot;
+  if (!small) return Method::scalar;
+  if (term.format == Format::bits) return method_for_bits(term, record, kernels);
+  return are_bytes(term, record.weights, kernels.saturates) ? Method::bytes : Method::product;
 }
 
 }  // namespace
 
 Term prepare(TermRecord record, const Map& source, Format format, const std::vector<std::uint8_t>& pad,
-             std::size_t lookup_pairs) {
+             const Kernels& kernels) {
   Term term;
   term.source = record.source;
   term.format = format;
@@ -104,21 +138,10 @@ Term prepare(TermRecord record, const Map& source, Format format, const std::vec
   }
   term.pad = pad;
   set_shape(term, record);
+  term.method = method_of(term, record, kernels);
+  if (term.method == Method::tabled) set_tables(term, record, kernels.lookup_pairs);
+  if (term.method == Method::wide) set_wide_tables(term, record);
   set_field(term);
-  const std::size_t rows = term.planes_of_group() * term.kernel[0] * term.kernel[1];
-  const bool small = rows * slice * (format == Format::bits ? 1 : 4) <= largest_panel;
-  check(record.chunk == 0 || (format == Format::bits && small), "tables are for bits");
-  check(record.chunk == 0 || record.multipliers.size() == record.outputs, "tables have no multiplier per channel");
-  if (format == Format::words) {
-    term.method = Method::scalar;
-  } else if (record.chunk == 0 && sees_all(term)) {
-    term.method = Method::dot;
-  } else if (!small) {
-    term.method = Method::scalar;
-  } else {
-    term.method = format == Format::bytes ? Method::product : Method::tabled;
-  }
-  if (term.method == Method::tabled) set_tables(term, record, lookup_pairs);
   if (term.has_panel()) set_taps(term);
   set_weights(term, record);
   return term;

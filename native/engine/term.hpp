@@ -16,8 +16,11 @@ enum class Format { bits, bytes, words };
 enum class Method {
   shortcut,  // coefficient · value
   dot,       // the whole source against every row of weights
-  lookup,    // tables of bytes
+  lookup,    // tables of 16 bytes
+  wide,      // tables of 64 bytes, of four groups
+  popcount,  // weights of ±1: bits that differ
   tabled,    // tables of int32, made on the fly
+  bytes,     // products of bytes
   product,   // products of int16
   scalar,    // cell by cell: what no other method holds
 };
@@ -25,13 +28,27 @@ enum class Method {
 // Groups of four bits whose tables are looked up in one pass, so that panel and sums stay in the first cache.
 constexpr std::size_t lookup_block = 256;
 
+// Groups of a panel of quads whose tables of 64 bytes are looked up in one pass.
+constexpr std::size_t wide_block = 32;
+
+// The weights of four outputs in every step of `block` groups, as the kernels take them.
+struct Quads {
+  Buffer<std::uint8_t> weights;
+  std::size_t block = 0;
+  std::vector<std::size_t> starts;      // [blocks][quads]
+  std::vector<std::uint8_t> passes, chunks;  // per four outputs
+  std::vector<std::int32_t> bases;      // per output, fours filled up with 0
+};
+
 // The weights of one group of a convolution.
 struct Matrix {
   Buffer<std::uint8_t> tables;       // lookup: [blocks][steps][groups of the block][outputs of the step][16]
-  std::vector<std::int32_t> bases;   // lookup: what is missing in the sums of tables, per output
+  std::vector<std::int32_t> bases;   // per output: lookup, what is missing in the sums of tables; signs, how many are +1
   std::size_t chunk = 0;             // lookup
   Buffer<std::int16_t> wide;         // tabled [blocks of 32][groups][4][32]; product [quads][pairs][4][2]; dot [O][length]
   Buffer<std::int8_t> narrow;        // dot [O][length], where the weights fit
+  Buffer<std::uint8_t> signs;        // dot [O][length / 8], where all weights are ±1
+  Quads quads;                       // bytes, wide, popcount
 };
 
 // Planes of a source with their padding, columns of a stride apart from each other: [plane][phase][height][width].
@@ -61,7 +78,10 @@ struct Term {
   std::size_t length = 0;             // of a row of dot
   std::vector<std::uint32_t> taps;    // where every row of a panel begins in a field
 
-  bool has_panel() const { return method == Method::lookup || method == Method::tabled || method == Method::product; }
+  bool has_quads() const { return method == Method::wide || method == Method::popcount || method == Method::bytes; }
+  bool has_panel() const {
+    return has_quads() || method == Method::lookup || method == Method::tabled || method == Method::product;
+  }
   // Bytes of a slice of a panel, of all groups.
   std::size_t panel_bytes() const {
     return groups * rows * slice * (method == Method::product ? sizeof(std::int16_t) : 1);
@@ -74,6 +94,6 @@ struct Term {
 
 // Throws std::invalid_argument where sizes do not fit.
 Term prepare(TermRecord record, const Map& source, Format format, const std::vector<std::uint8_t>& pad,
-             std::size_t lookup_pairs);
+             const Kernels& kernels);
 
 }  // namespace firebit

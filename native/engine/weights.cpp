@@ -2,98 +2,10 @@
 
 #include <algorithm>
 #include <limits>
-#include <stdexcept>
-#include <utility>
 
 namespace firebit {
 
 namespace {
-
-constexpr std::int64_t largest_entry = 255;
-constexpr std::int64_t largest_sum = 65535;
-constexpr int fraction_bits = 24;
-constexpr std::size_t longest_chunk = 64;
-
-// The 16 partial sums of every group of four channels at every tap, of one output: exact, from their least.
-struct Row {
-  std::vector<std::int64_t> entries;  // [groups][16], from 0
-  std::vector<std::int64_t> most;     // [groups]
-  std::int64_t base = 0;              // sum of what was subtracted
-};
-
-Row partial_sums(const Term& term, const std::int16_t* weights) {
-  const std::size_t taps = term.kernel[0] * term.kernel[1];
-  Row row;
-  for (std::size_t first = 0; first < term.inputs; first += 4) {
-    for (std::size_t tap = 0; tap < taps; ++tap) {
-      std::int64_t sums[16] = {};
-      for (std::size_t j = 0; j < 4 && first + j < term.inputs; ++j) {
-        const std::int64_t weight = weights[(first + j) * taps + tap];
-        for (std::size_t i = 0; i < (std::size_t{1} << j); ++i) sums[(std::size_t{1} << j) + i] = sums[i] + weight;
-      }
-      // Absent channels are bits 0: the entries that they would choose are never read.
-      const std::size_t used = std::size_t{1} << std::min<std::size_t>(4, term.inputs - first);
-      const std::int64_t least = *std::min_element(sums, sums + used);
-      for (std::size_t i = 0; i < 16; ++i) row.entries.push_back(i < used ? sums[i] - least : 0);
-      row.most.push_back(*std::max_element(row.entries.end() - 16, row.entries.end()));
-      row.base += least;
-    }
-  }
-  return row;
-}
-
-void quantise(Row& row, std::int64_t multiplier) {
-  const std::int64_t half = std::int64_t{1} << (fraction_bits - 1);
-  for (std::int64_t& entry : row.entries) entry = (entry * multiplier + half) >> fraction_bits;
-  for (std::int64_t& most : row.most) most = (most * multiplier + half) >> fraction_bits;
-  row.base = 0;
-}
-
-bool keeps(const Row& row, std::size_t chunk) {
-  std::int64_t all = 0;
-  for (std::size_t first = 0; first < row.most.size(); first += chunk) {
-    std::int64_t sum = 0;
-    for (std::size_t g = first; g < std::min(first + chunk, row.most.size()); ++g) sum += row.most[g];
-    if (sum > largest_entry) return false;
-    all += sum;
-  }
-  return all <= largest_sum;
-}
-
-// How many groups can be added up in bytes; 0 where that is not worth while.
-std::size_t exact_chunk(const std::vector<Row>& rows) {
-  for (std::size_t chunk : {longest_chunk - 1, std::size_t{32}, std::size_t{16}, std::size_t{8}, std::size_t{4}, std::size_t{3},
-                            std::size_t{2}}) {
-    if (std::all_of(rows.begin(), rows.end(), [&](const Row& row) { return keeps(row, chunk); })) return chunk;
-  }
-  return 0;
-}
-
-std::size_t block_of(std::size_t chunk) { return std::max(chunk, lookup_block / chunk * chunk); }
-
-Matrix look_up_matrix(const std::vector<Row>& rows, std::size_t chunk, std::size_t lookup_pairs) {
-  const std::size_t groups = rows[0].most.size(), pairs = 2 * quads(rows.size());
-  Matrix matrix;
-  matrix.chunk = chunk;
-  matrix.tables = Buffer<std::uint8_t>(groups * pairs * 32);
-  std::uint8_t* to = matrix.tables.data();
-  for (std::size_t first = 0; first < groups; first += block_of(chunk)) {
-    const std::size_t end = std::min(first + block_of(chunk), groups);
-    for (std::size_t pair = 0, step = 1; pair < pairs; pair += step) {
-      step = pair + lookup_pairs <= pairs ? lookup_pairs : 1;
-      for (std::size_t g = first; g < end; ++g) {
-        for (std::size_t o = 2 * pair; o < 2 * (pair + step); ++o, to += 16) {
-          if (o >= rows.size()) continue;
-          for (std::size_t i = 0; i < 16; ++i) to[i] = static_cast<std::uint8_t>(rows[o].entries[g * 16 + i]);
-        }
-      }
-    }
-  }
-  for (const Row& row : rows) matrix.bases.push_back(static_cast<std::int32_t>(row.base));
-  return matrix;
-}
-
-std::size_t per_group(const Term& term) { return term.inputs * term.kernel[0] * term.kernel[1]; }
 
 // Weight of input `channel` at `tap` for output `o`; 0 beyond the last channel or output.
 std::int16_t at(const Term& term, const std::int16_t* weights, std::size_t o, std::size_t channel, std::size_t tap) {
@@ -133,6 +45,53 @@ Matrix product_matrix(const Term& term, const std::int16_t* weights) {
   return matrix;
 }
 
+// All rows of a panel of quads in one block, for kernels that take a word of four bytes per output and group.
+Quads one_block(const Term& term) {
+  const std::size_t all = quads(term.outputs), groups = term.rows / 4;
+  Quads of;
+  of.weights = Buffer<std::uint8_t>(all * groups * 16);
+  of.block = groups;
+  for (std::size_t q = 0; q < all; ++q) of.starts.push_back(q * groups * 16);
+  of.passes.assign(all, 1);
+  of.chunks.assign(all, 1);
+  of.bases.assign(4 * all, 0);
+  return of;
+}
+
+// Where the byte of a row of the panel lies for an output.
+std::size_t quad_place(const Term& term, std::size_t output, std::size_t row) {
+  return (output / 4 * (term.rows / 4) + row / 4) * 16 + output % 4 * 4 + row % 4;
+}
+
+Matrix bytes_matrix(const Term& term, const std::int16_t* weights) {
+  const std::size_t taps = term.kernel[0] * term.kernel[1];
+  Matrix matrix;
+  matrix.quads = one_block(term);
+  for (std::size_t o = 0; o < term.outputs; ++o) {
+    for (std::size_t k = 0; k < per_group(term); ++k) {
+      matrix.quads.weights[quad_place(term, o, k)] = static_cast<std::uint8_t>(at(term, weights, o, k / taps, k % taps));
+    }
+  }
+  return matrix;
+}
+
+// Bits 1 for +1: Σ w·a is the number of these less the number of bits in which w and a differ.
+Matrix popcount_matrix(const Term& term, const std::int16_t* weights) {
+  const std::size_t taps = term.kernel[0] * term.kernel[1];
+  Matrix matrix;
+  matrix.quads = one_block(term);
+  for (std::size_t o = 0; o < term.outputs; ++o) {
+    for (std::size_t k = 0; k < per_group(term); ++k) {
+      const std::size_t channel = k / taps, tap = k % taps;
+      if (at(term, weights, o, channel, tap) < 0) continue;
+      std::uint8_t& byte = matrix.quads.weights[quad_place(term, o, channel / 8 * taps + tap)];
+      byte = static_cast<std::uint8_t>(byte | 1u << (channel % 8));
+      ++matrix.quads.bases[o];
+    }
+  }
+  return matrix;
+}
+
 // Rows of whole vectors, in the order of the values in memory: nibbles as four bytes each, or bytes.
 Matrix dot_matrix(Term& term, const std::int16_t* weights) {
   const std::size_t taps = term.kernel[0] * term.kernel[1];
@@ -143,7 +102,10 @@ Matrix dot_matrix(Term& term, const std::int16_t* weights) {
   const auto [least, most] = std::minmax_element(weights, weights + term.outputs * per_group(term));
   const bool narrow = bits && *least >= std::numeric_limits<std::int8_t>::min() && *most <= std::numeric_limits<std::int8_t>::max();
   Matrix matrix;
-  if (narrow) {
+  if (bits && is_sign(term, weights)) {
+    matrix.signs = Buffer<std::uint8_t>(rows * term.length / 8);
+    matrix.bases.assign(rows, 0);
+  } else if (narrow) {
     matrix.narrow = Buffer<std::int8_t>(rows * term.length);
   } else {
     matrix.wide = Buffer<std::int16_t>(rows * term.length);
@@ -153,7 +115,11 @@ Matrix dot_matrix(Term& term, const std::int16_t* weights) {
       const std::size_t channel = i / taps, tap = i % taps;
       const std::size_t place = o * term.length + (bits ? (channel / 4 * taps + tap) * 4 + channel % 4 : i);
       const std::int16_t weight = weights[o * per_group(term) + i];
-      if (narrow) {
+      if (matrix.signs.size() > 0) {
+        if (weight < 0) continue;
+        matrix.signs[place / 8] = static_cast<std::uint8_t>(matrix.signs[place / 8] | 1u << (place % 8));
+        ++matrix.bases[o];
+      } else if (narrow) {
         matrix.narrow[place] = static_cast<std::int8_t>(weight);
       } else {
         matrix.wide[place] = weight;
@@ -165,35 +131,38 @@ Matrix dot_matrix(Term& term, const std::int16_t* weights) {
 
 }  // namespace
 
-void set_tables(Term& term, const TermRecord& record, std::size_t lookup_pairs) {
-  // One weight of this size spans a byte already.
-  const auto is_wide = [](std::int16_t weight) { return weight > largest_entry || weight < -largest_entry; };
-  if (record.chunk == 0 && std::any_of(record.weights.begin(), record.weights.end(), is_wide)) return;
-  std::vector<Matrix> matrices;
-  for (std::size_t group = 0; group < term.groups; ++group) {
-    std::vector<Row> rows;
-    for (std::size_t o = group * term.outputs; o < (group + 1) * term.outputs; ++o) {
-      rows.push_back(partial_sums(term, record.weights.data() + o * per_group(term)));
-      if (record.chunk > 0) quantise(rows.back(), record.multipliers[o]);
+std::size_t per_group(const Term& term) { return term.inputs * term.kernel[0] * term.kernel[1]; }
+
+bool is_sign(const Term& term, const std::int16_t* weights) {
+  return std::all_of(weights, weights + term.outputs * term.groups * per_group(term),
+                     [](std::int16_t weight) { return weight == 1 || weight == -1; });
+}
+
+bool are_bytes(const Term& term, const std::vector<std::int16_t>& weights, bool saturates) {
+  const auto fits = [](std::int16_t weight) { return weight >= -128 && weight <= 127; };
+  if (!std::all_of(weights.begin(), weights.end(), fits)) return false;
+  if (!saturates) return true;
+  // 255 times what neighbours have of one sign stays within 16 bits.
+  constexpr int most = 128;
+  const std::size_t length = per_group(term);
+  for (std::size_t o = 0; o < weights.size(); o += length) {
+    for (std::size_t k = 0; k + 1 < length; k += 2) {
+      const int a = weights[o + k], b = weights[o + k + 1];
+      if (std::max(a, 0) + std::max(b, 0) > most || std::min(a, 0) + std::min(b, 0) < -most) return false;
     }
-    const std::size_t chunk = record.chunk > 0 ? record.chunk : exact_chunk(rows);
-    if (chunk == 0) return;
-    for (const Row& row : rows) {
-      if (chunk > longest_chunk || !keeps(row, chunk)) throw std::invalid_argument("tables are out of range");
-    }
-    matrices.push_back(look_up_matrix(rows, chunk, lookup_pairs));
   }
-  term.matrices = std::move(matrices);
-  term.method = Method::lookup;
+  return true;
 }
 
 void set_weights(Term& term, TermRecord& record) {
   if (term.method == Method::scalar) term.weights = std::move(record.weights);
-  if (term.method == Method::scalar || term.method == Method::lookup) return;
+  if (term.method == Method::scalar || term.method == Method::lookup || term.method == Method::wide) return;
   for (std::size_t group = 0; group < term.groups; ++group) {
     const std::int16_t* weights = record.weights.data() + group * term.outputs * per_group(term);
     switch (term.method) {
       case Method::tabled: term.matrices.push_back(tabled_matrix(term, weights)); break;
+      case Method::popcount: term.matrices.push_back(popcount_matrix(term, weights)); break;
+      case Method::bytes: term.matrices.push_back(bytes_matrix(term, weights)); break;
       case Method::product: term.matrices.push_back(product_matrix(term, weights)); break;
       default: term.matrices.push_back(dot_matrix(term, weights)); break;
     }

@@ -1,15 +1,26 @@
-// Weights in the order of the kernels that read them.
+// Weights in the order of the kernel that reads them.
 #pragma once
 
 #include "engine/term.hpp"
 
 namespace firebit {
 
-// Turns a convolution over bits to look-ups, where its tables are given as quantised, or fit bytes as they are.
-// Throws std::invalid_argument where quantised tables do not keep their bounds.
+// Weights of one output.
+std::size_t per_group(const Term& term);
+
+// Whether the weights of all groups are −1 or +1.
+bool is_sign(const Term& term, const std::int16_t* weights);
+
+// Whether weights fit the products of bytes, for kernels that `saturates` speaks of too.
+bool are_bytes(const Term& term, const std::vector<std::int16_t>& weights, bool saturates);
+
+// Tables of 16 bytes, where the record has some or exact ones are small enough: then the term's method is `lookup`.
 void set_tables(Term& term, const TermRecord& record, std::size_t lookup_pairs);
 
-// Arranges the weights for the term's method; those of look-ups are there already.
+// Tables of 64 entries, whatever the weights.
+void set_wide_tables(Term& term, const TermRecord& record);
+
+// The weights of any other method.
 void set_weights(Term& term, TermRecord& record);
 
 }  // namespace firebit

@@ -11,6 +11,7 @@
 #include "generic/lookup.hpp"
 #include "generic/nearest.hpp"
 #include "generic/panel.hpp"
+#include "generic/quads.hpp"
 #include "generic/sums.hpp"
 #include "kernels.hpp"
 
@@ -20,15 +21,22 @@ template <class Simd>
 Kernels kernels(const char* name) {
   return {name,
           Simd::lookup_pairs,
+          Simd::wide_best,
+          Simd::counts_best,
+          Simd::saturates,
           hamming<Simd>,
           scan<Simd>,
           fill_bytes<Simd>,
           fill_pairs<Simd>,
+          fill_quads<Simd>,
           look_up<Simd>,
           look_up_bits<Simd>,
           look_up_sums<Simd>,
           sum_tables<Simd>,
           multiply<Simd>,
+          multiply_bytes<Simd>,
+          count_ones<Simd>,
+          wide_look_up<Simd>(),
           dot8<Simd>,
           dot16<Simd>,
           step<Simd>};

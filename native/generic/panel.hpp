@@ -58,4 +58,30 @@ void fill_pairs(const Filling& filling, const std::uint8_t* source, std::int16_t
   }
 }
 
+// Vocabulary of Simd: interleave(rows, marks, to) writes 16 bytes of each of four rows side by side, marks added.
+template <class Simd>
+void fill_quads(const Filling& filling, const std::uint8_t* source, std::uint32_t marks, std::uint8_t* panel) {
+  static const std::uint8_t nothing[slice] = {};
+  for (std::size_t s = 0, first = 0; s < filling.slices; ++s, panel += filling.rows * slice) {
+    std::size_t end = first;
+    while (end < filling.stretch_count && filling.stretches[end].slice == s) ++end;
+    for (std::size_t k = 0; k < filling.rows; k += 4) {
+      for (std::size_t i = first; i < end; ++i) {
+        const Stretch& part = filling.stretches[i];
+        const std::uint8_t* rows[4];
+        for (std::size_t j = 0; j < 4; ++j) {
+          const std::uint32_t tap = filling.taps[k + j];
+          rows[j] = tap == no_tap ? nothing : source + tap + part.source;
+        }
+        std::uint8_t* to = panel + k * slice + part.column * 4;
+        for (std::size_t x = 0; x < part.length; x += 16, to += 64) {
+          Simd::interleave(rows, marks, to);
+          for (const std::uint8_t*& row : rows) row += 16;
+        }
+      }
+    }
+    first = end;
+  }
+}
+
 }  // namespace firebit::generic

@@ -85,6 +85,41 @@ struct Simd {
     const uint16x8_t words = vcombine_u16(greater(0), greater(1)), more = vcombine_u16(greater(2), greater(3));
     return vcombine_u8(vmovn_u16(words), vmovn_u16(more));
   }
+
+  static constexpr std::size_t square_vectors = 4;
+  static constexpr bool wide_best = false;
+  static constexpr bool counts_best = true;
+  static constexpr bool saturates = false;
+  static constexpr bool has_tables64 = false;
+
+  static Bytes splat32(const std::uint8_t* from) {
+    std::uint32_t four;
+    std::memcpy(&four, from, sizeof four);
+    return vreinterpretq_u8_u32(vdupq_n_u32(four));
+  }
+  static Ints splat_int(std::int32_t value) { return vdupq_n_s32(value); }
+  static Ints sub32(Ints a, Ints b) { return vsubq_s32(a, b); }
+  static Ints dot4(Ints sum, Bytes values, Bytes weights) {
+    const int8x16_t w = vreinterpretq_s8_u8(weights);
+    const int16x8_t low = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(values)));
+    const int16x8_t high = vreinterpretq_s16_u16(vmovl_high_u8(values));
+    const int16x8_t low_weights = vmovl_s8(vget_low_s8(w)), high_weights = vmovl_high_s8(w);
+    const auto pairs = [](int16x8_t a, int16x8_t b) {
+      return vpaddq_s32(vmull_s16(vget_low_s16(a), vget_low_s16(b)), vmull_high_s16(a, b));
+    };
+    return vaddq_s32(sum, vpaddq_s32(pairs(low, low_weights), pairs(high, high_weights)));
+  }
+  static Ints sum4(Ints sum, Bytes bytes) {
+    return vreinterpretq_s32_u32(vpadalq_u16(vreinterpretq_u32_s32(sum), vpaddlq_u8(bytes)));
+  }
+  static Bytes ones8(Bytes bytes) { return vcntq_u8(bytes); }
+  static void interleave(const std::uint8_t* const (&rows)[4], std::uint32_t marks, std::uint8_t* to) {
+    uint8x16x4_t four;
+    for (int j = 0; j < 4; ++j) {
+      four.val[j] = vaddq_u8(vld1q_u8(rows[j]), vdupq_n_u8(static_cast<std::uint8_t>(marks >> 8 * j)));
+    }
+    vst4q_u8(to, four);
+  }
   static std::int32_t total(Ints v) { return vaddvq_s32(v); }
 
  private:

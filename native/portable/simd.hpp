@@ -143,6 +143,44 @@ struct Simd {
     for (std::size_t i = 0; i < width; ++i) v.at[i] = from[i] > limit ? 0xff : 0;
     return v;
   }
+
+  static constexpr std::size_t square_vectors = 2;
+  static constexpr bool wide_best = false;
+  static constexpr bool counts_best = false;
+  static constexpr bool saturates = false;
+  static constexpr bool has_tables64 = true;
+
+  static Bytes splat32(const std::uint8_t* from) {
+    Bytes v;
+    for (std::size_t i = 0; i < width; ++i) v.at[i] = from[i % 4];
+    return v;
+  }
+  static Ints splat_int(std::int32_t value) {
+    Ints v;
+    for (std::uint32_t& lane : v.at) lane = static_cast<std::uint32_t>(value);
+    return v;
+  }
+  static Ints sub32(Ints a, Ints b) {
+    for (std::size_t i = 0; i < lanes; ++i) a.at[i] -= b.at[i];
+    return a;
+  }
+  static Ints shift8(Ints a) {
+    for (std::uint32_t& lane : a.at) lane <<= 8;
+    return a;
+  }
+  static Ints dot4(Ints sum, Bytes values, Bytes weights) { return dot_bits(sum, values, weights); }
+  static Ints sum4(Ints sum, Bytes bytes) { return dot_bits(sum, bytes, splat8(1)); }
+  static Bytes ones8(Bytes bytes) {
+    return each8(bytes, bytes, [](unsigned x, unsigned) { return static_cast<std::uint8_t>(popcount(x)); });
+  }
+  static Bytes look_up64(const std::uint8_t* table, Bytes indices) {
+    return each8(indices, indices, [&](unsigned index, unsigned) { return table[index & 63]; });
+  }
+  static void interleave(const std::uint8_t* const (&rows)[4], std::uint32_t marks, std::uint8_t* to) {
+    for (std::size_t i = 0; i < 4 * width; ++i) {
+      to[i] = static_cast<std::uint8_t>(rows[i % 4][i / 4] + (marks >> 8 * (i % 4)));
+    }
+  }
   static std::int32_t total(Ints v) { return static_cast<std::int32_t>(v.at[0] + v.at[1] + v.at[2] + v.at[3]); }
 
  private:

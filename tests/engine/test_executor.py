@@ -52,6 +52,10 @@ def whole(random: np.random.Generator, largest: int, shape: tuple[int, ...]) -> 
     return random.integers(-largest, largest, shape, endpoint=True).astype(np.int16)
 
 
+def signs(weights: NDArray[np.int16]) -> NDArray[np.int16]:
+    return np.where(weights > 0, np.int16(1), np.int16(-1))
+
+
 def sides(least: int, most: int) -> st.SearchStrategy[tuple[int, int]]:
     return st.tuples(st.integers(least, most), st.integers(least, most))
 
@@ -92,9 +96,9 @@ def some_tables(draw: st.DrawFn, weights: NDArray[np.int16]) -> Tables:
 def made_terms(draw: st.DrawFn, kind: str, source: str, shape: tuple[int, ...], largest: int) -> tuple[Term, ...]:
     """The terms of the layer that is tested."""
     random, channels = np.random.default_rng(draw(st.integers(0, 2**32))), shape[0]
-    if kind == "dot":
-        outputs = draw(st.integers(1, 30))
-        return (Term(source, whole(random, largest, (outputs, int(np.prod(shape))))),)
+    if kind.endswith("dot"):
+        weights = whole(random, largest, (draw(st.integers(1, 30)), int(np.prod(shape))))
+        return (Term(source, signs(weights) if kind in SIGNS else weights),)
     if kind == "terms":
         # A block of a residual net, with or without a projection.
         plain = Term(source, whole(random, 9, (channels, channels, 3, 3)), padding=(1, 1, 1, 1))
@@ -102,6 +106,8 @@ def made_terms(draw: st.DrawFn, kind: str, source: str, shape: tuple[int, ...], 
         projected = Term(source, whole(random, largest, (channels, channels, 1, 1)))
         return (plain, added, projected) if draw(st.booleans()) else (plain, added)
     term = draw(convolutions(source, channels, largest))
+    if kind in SIGNS:
+        return (replace(term, weights=signs(term.weights)),)
     if kind == "fast":
         term = replace(term, tables=draw(some_tables(term.weights)), pool=draw(st.none() | pools(("max", "sum"))))
         return (term,)
@@ -121,7 +127,7 @@ def made_layer(draw: st.DrawFn, kind: str, terms: tuple[Term, ...], shape: tuple
         reach, least = int(first.tables.most(first.weights.astype(np.int16)).sum(1).min()), 0
     threshold = random.integers(least, reach, (rows, first.channels), endpoint=True).astype(np.int32)
     direction = random.choice(np.array([1, 1, 1, -1, -1, 0], np.int8), first.channels)
-    post = draw(pools(("max", "sum", "mean"))) if kind != "dot" and draw(st.booleans()) else None
+    post = draw(pools(("max", "sum", "mean"))) if not kind.endswith("dot") and draw(st.booleans()) else None
     return Layer("made", terms, threshold, direction, post)
 
 
@@ -130,20 +136,20 @@ def plans(draw: st.DrawFn, kind: str) -> Plan:
     """A layer of a kind, and logits that see it whole."""
     channels, size = (
         (draw(st.integers(1, 70)), draw(sides(1, 4)))
-        if kind == "dot"
+        if kind.endswith("dot")
         else (
             draw(st.integers(1, 13)),
             draw(sides(1, 19)),
         )
     )
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
-    large = kind in ("tabled", "product", "fast") or draw(st.booleans())
-    largest = 32_767 if large else draw(st.sampled_from([1, 3, 20, 127]))
+    large = kind in ("tabled", "product", "fast") or (kind != "bytes" and draw(st.booleans()))
+    largest = 32_767 if large else draw(st.sampled_from([1, 3, 20, 64, 127]))
     post = draw(pools(("sum", "mean"))) if kind == "counts" else None
     if kind == "scalar":
         # Counts over a byte.
         size, post = (17, 18), Pool("sum", (16, 17), (1, 1))
-    layers = () if kind == "product" else (firing(channels, post),)
+    layers = () if kind in ("product", "bytes") else (firing(channels, post),)
     try:
         shape = (channels, *size) if post is None else post.shape((channels, *size))
         terms = made_terms(draw, kind, layers[0].name if layers else "input", shape, largest)
@@ -158,7 +164,9 @@ def plans(draw: st.DrawFn, kind: str) -> Plan:
         reject()
 
 
-KINDS = ("product", "lookup", "tabled", "counts", "scalar", "pooled", "terms", "dot", "fast")
+METHODS = ("product", "bytes", "lookup", "tabled", "scalar", "dot")
+SIGNS = ("signs", "sign dot")
+KINDS = (*METHODS, *SIGNS, "counts", "pooled", "terms", "fast")
 
 
 def drawn(kind: str, examples: int) -> None:
@@ -168,10 +176,11 @@ def drawn(kind: str, examples: int) -> None:
     @given(plans(kind), st.integers(1, 5), st.integers(1, 3), st.integers(0, 99))
     def run(plan: Plan, count: int, threads: int, seed: int) -> None:
         check(plan, count, threads, seed)
-        used.update(*NativeExecutor(plan, BUILT[0], 1).methods.values())
+        for name in BUILT:
+            used.update(*NativeExecutor(plan, name, 1).methods.values())
 
     run()
-    assert kind in used or kind in ("counts", "pooled", "terms", "fast"), used
+    assert kind in used or kind not in METHODS, used
 
 
 @needs_native

@@ -2,6 +2,7 @@
 // Prints the number of comparisons; the first difference ends it with 1.
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <random>
 #include <string>
@@ -122,6 +123,68 @@ void multiply(const Kernels& a, const Kernels& b) {
   compare("multiply", x, y, 4 * quads * slice);
 }
 
+// Weights of which neighbours may be multiplied with 255 and added up in 16 bits.
+void multiply_bytes(const Kernels& a, const Kernels& b) {
+  const std::size_t groups = 1 + below(30);
+  const bool wide = !a.saturates;
+  const auto weights = drawn<std::uint8_t>(groups * 16, wide ? -128 : -64, wide ? 127 : 64);
+  const auto panel = drawn<std::uint8_t>(groups * slice * 4, 0, 255);
+  const auto bases = drawn<std::int32_t>(4, -1000, 1000);
+  std::vector<std::int32_t> x(4 * slice + slack, 5), y = x;
+  a.multiply_bytes({weights.data(), groups, 1, 1, panel.data(), bases.data(), x.data(), slice});
+  b.multiply_bytes({weights.data(), groups, 1, 1, panel.data(), bases.data(), y.data(), slice});
+  compare("multiply_bytes", x, y, 4 * slice);
+}
+
+void count_ones(const Kernels& a, const Kernels& b) {
+  const std::size_t groups = 1 + below(100);
+  const auto weights = drawn<std::uint8_t>(groups * 16, 0, 255), panel = drawn<std::uint8_t>(groups * slice * 4, 0, 255);
+  const auto bases = drawn<std::int32_t>(4, -1000, 1000);
+  std::vector<std::int32_t> x(4 * slice + slack, 5), y = x;
+  a.count_ones({weights.data(), groups, 1, 1, panel.data(), bases.data(), x.data(), slice});
+  b.count_ones({weights.data(), groups, 1, 1, panel.data(), bases.data(), y.data(), slice});
+  compare("count_ones", x, y, 4 * slice);
+}
+
+void look_up_wide(const Kernels& a, const Kernels& b) {
+  if (a.look_up_wide == nullptr) return;
+  const std::size_t groups = 1 + below(30), passes = 1 + below(3), chunk = 1 + below(2);
+  const auto tables = drawn<std::uint8_t>(passes * groups * 256, 0, static_cast<std::int64_t>(255 / chunk));
+  auto panel = drawn<std::uint8_t>(groups * slice * 4, 0, 15);
+  for (std::size_t i = 0; i < groups * slice * 4; ++i) panel[i] = static_cast<std::uint8_t>(panel[i] + i % 4 * 16);
+  const auto bases = drawn<std::int32_t>(4, -1000, 1000);
+  std::vector<std::int32_t> x(4 * slice + slack, 5), y = x;
+  a.look_up_wide({tables.data(), groups, passes, chunk, panel.data(), bases.data(), x.data(), slice});
+  b.look_up_wide({tables.data(), groups, passes, chunk, panel.data(), bases.data(), y.data(), slice});
+  compare("look_up_wide", x, y, 4 * slice);
+}
+
+void fill_quads(const Kernels& a, const Kernels& b) {
+  const std::size_t rows = 4 * (1 + below(5)), width = 1 + below(40), last = 1 + below(slice);
+  const auto source = drawn<std::uint8_t>(2000, 0, 15);
+  std::vector<std::uint32_t> taps(rows);
+  for (std::uint32_t& tap : taps) tap = below(6) == 0 ? firebit::no_tap : static_cast<std::uint32_t>(below(500));
+  std::vector<firebit::Stretch> stretches;
+  for (std::size_t column = 0; column < slice + last; column += stretches.back().length) {
+    const std::size_t inside = column % slice, most = column < slice ? slice : last;
+    const auto length = static_cast<std::uint32_t>(std::min(width, most - inside));
+    stretches.push_back({static_cast<std::uint32_t>(column / slice), static_cast<std::uint32_t>(inside), length,
+                         static_cast<std::uint32_t>(below(1000))});
+  }
+  const firebit::Filling filling{stretches.data(), stretches.size(), 2, last, taps.data(), rows};
+  std::vector<std::uint8_t> x(2 * rows * slice + slack), y = x;
+  a.fill_quads(filling, source.data(), 0x30201000u, x.data());
+  b.fill_quads(filling, source.data(), 0x30201000u, y.data());
+  for (std::size_t k = 0; k < rows; k += 4) {
+    // What lies behind the last column is anything.
+    for (auto* panel : {&x, &y}) {
+      const auto first = panel->begin() + static_cast<std::ptrdiff_t>((rows + k) * slice);
+      std::fill(first + static_cast<std::ptrdiff_t>(4 * last), first + 4 * slice, std::uint8_t{0});
+    }
+  }
+  compare("fill_quads", x, y, 2 * rows * slice);
+}
+
 void dots(const Kernels& a, const Kernels& b) {
   const std::size_t length = slice * (1 + below(20)), quads = 1 + below(3);
   std::vector<std::int32_t> x(4 * quads), y(4 * quads);
@@ -154,7 +217,10 @@ int main(int count, char** words) {
   const Kernels portable = firebit::kernels("portable");
   for (const Kernels& kernels : firebit::available_kernels()) {
     for (std::size_t i = 0; i < rounds; ++i) {
-      for (auto* test : {hamming, nearest, look_up, sum_tables, multiply, dots, step}) test(kernels, portable);
+      for (auto* test : {hamming, nearest, look_up, sum_tables, multiply, multiply_bytes, count_ones, look_up_wide,
+                         fill_quads, dots, step}) {
+        test(kernels, portable);
+      }
     }
     std::printf("%s agrees, %zu comparisons\n", kernels.name, comparisons);
   }

@@ -51,6 +51,7 @@ def test_x86_under_sanitizers(tmp_path: Path) -> None:
     if compiler is None or os.uname().machine != "x86_64":
         pytest.skip("needs g++ on x86-64")
     wide = ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512vnni", "-mavx512vpopcntdq", "-mpopcnt"]
+    wide += ["-mavx512vbmi", "-mavx512bitalg"]
     sets = {
         "portable": [],
         "avx2": ["-mavx2", "-mpopcnt"],
