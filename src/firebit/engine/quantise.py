@@ -1,4 +1,4 @@
-"""From an exact plan to a fast one: convolutions over bits add up bytes, large linear layers have weights of a byte."""
+"""From an exact plan to a fast one: large layers over bits have smaller integers for weights, on coarser grids."""
 
 from dataclasses import replace
 from math import prod
@@ -8,42 +8,38 @@ from numpy.typing import NDArray
 
 from firebit.engine.check import LARGEST_SUM
 from firebit.engine.plan import Layer, Logits, Plan, Term, pooled_term
-from firebit.engine.tables import (
-    FRACTION_BITS,
-    LARGEST_ENTRIES,
-    LARGEST_SUM_OF_ENTRIES,
-    Tables,
-    chunk_sums,
-    partial_sums,
-    spans,
-)
+from firebit.engine.tables import LARGEST_ENTRIES, LARGEST_SUM_OF_ENTRIES, chunk_sums, spans
 
-CHUNK = 4
-"""Groups of four bits whose entries are added up in a byte: more are quicker, fewer more precise."""
+CHUNK = 2
+"""Groups of four bits whose partial sums are added up in a byte: more are quicker, fewer more precise."""
 
 FEWEST_PLACES = 16
-"""Maps of fewer places have no tables: four bytes for every weight would be read for little work."""
+"""Maps of fewer places stay as they are: tables of four bytes for every weight would be read for little work."""
 
-FEWEST_WEIGHTS = 1 << 18
-"""Linear layers of fewer weights stay as they are: they are read in no time."""
+FEWEST_WEIGHTS = 1 << 17
+"""Layers of fewer weights stay as they are: they take little time, and networks of such layers forgive little."""
 
 _LARGEST_BYTE = 127
-_ONE = 1 << FRACTION_BITS
 
 Reals = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 
 def quantise(plan: Plan, chunk: int = CHUNK) -> Plan:
     """The fast plan of an exact one; of a fast one, itself.
 
-    A layer gets tables where all it adds up are convolutions over bits, of maps of :data:`FEWEST_PLACES` or more, and
-    shortcuts. Each channel has the finest steps that let `chunk` largest entries fit a byte. Where its weights are so
-    small that nothing is rounded, as those of ±1, the layer stays as it is. A linear layer over bits of
-    :data:`FEWEST_WEIGHTS` or more gets weights of a byte. Thresholds, biases and scales follow.
+    The weights of a layer are scaled and rounded where all it adds up are convolutions over bits, one of them of
+    :data:`FEWEST_WEIGHTS` or more, of maps of :data:`FEWEST_PLACES` or more, and shortcuts. Each channel has the finest
+    grid with which the partial sums of `chunk` consecutive groups of four bits span a byte, and those of all groups 16
+    bits. Where nothing needs to be rounded, as of ±1, the layer stays as it is. A linear layer over bits of
+    :data:`FEWEST_WEIGHTS` or more gets weights of −127 … 127. Thresholds, biases and scales follow.
+
+    What rounding adds to a weight is taken from the next one, tap by tap along the kernel's rows, there and back:
+    neighbouring bits of a map are alike, so that most of it cancels (error diffusion; Floyd and Steinberg 1976).
 
     Args:
         plan: exact.
-        chunk: groups of four bits whose entries a kernel may add up in a byte.
+        chunk: groups of four bits whose partial sums a kernel may add up in a byte.
     """
     if plan.precision == "fast":
         return plan
@@ -56,15 +52,14 @@ def _layer(plan: Plan, layer: Layer, chunk: int) -> Layer:
     if _is_large_linear(plan, layer):
         return _narrow(layer)
     convolutions = [term for term in layer.terms if term.is_convolution]
-    if not convolutions or not all(_may_have_tables(plan, layer, term) for term in layer.terms):
+    large = any(term.weights.size >= FEWEST_WEIGHTS for term in convolutions)
+    if not large or not all(_may_be_rounded(plan, layer, term) for term in layer.terms):
         return layer
-    multipliers = np.min([_multipliers(term, chunk) for term in convolutions], axis=0)
-    if (multipliers == _ONE).all():
-        return layer
-    return _tabled(plan, layer, Tables(multipliers.astype(np.int32), chunk))
+    scale = np.min([_finest(term, chunk) for term in convolutions], axis=0)
+    return layer if (scale == 1).all() else _scaled(plan, layer, scale)
 
 
-def _may_have_tables(plan: Plan, layer: Layer, term: Term) -> bool:
+def _may_be_rounded(plan: Plan, layer: Layer, term: Term) -> bool:
     source = plan.values[term.source]
     # Windows of several sizes have thresholds of their own only where one term is pooled.
     is_added = term.pool is not None and term.pool.kind == "sum" and term is not pooled_term(layer)
@@ -73,36 +68,45 @@ def _may_have_tables(plan: Plan, layer: Layer, term: Term) -> bool:
     return term.is_shortcut or (term.is_convolution and prod(term.sums(source.shape)[1:]) >= FEWEST_PLACES)
 
 
-def _multipliers(term: Term, chunk: int) -> NDArray[np.int64]:
-    """The largest multipliers (O,) whose entries keep their bounds; 2²⁴ where nothing needs to be rounded."""
-    found = spans(term.weights.astype(np.int16))
-    largest = np.maximum(chunk_sums(found, chunk).max(1), 1)
-    every = np.maximum(found.sum(1), 1)
-    share = np.minimum(LARGEST_ENTRIES / largest, LARGEST_SUM_OF_ENTRIES / every)
-    multipliers = np.minimum(share * _ONE, _ONE).astype(np.int64)
+def _finest(term: Term, chunk: int) -> Reals:
+    """The largest scales (O,) with which rounded weights keep their bounds; 1 where nothing needs to be rounded."""
+    weights = term.weights.astype(np.int16)
+    scale = np.ones(term.channels)
     while True:
-        # Rounding up may add one half to every entry.
-        tables = Tables(np.maximum(multipliers, 1).astype(np.int32), chunk)
-        most = tables.most(term.weights.astype(np.int16))
-        over = np.maximum(chunk_sums(most, chunk).max(1) / LARGEST_ENTRIES, most.sum(1) / LARGEST_SUM_OF_ENTRIES)
+        found = spans(_diffused(weights, scale))
+        over = np.maximum(chunk_sums(found, chunk).max(1) / LARGEST_ENTRIES, found.sum(1) / LARGEST_SUM_OF_ENTRIES)
         if (over <= 1).all():
-            return tables.multipliers.astype(np.int64)
-        multipliers = np.where(
-            over > 1, np.minimum(multipliers / over, multipliers * 0.999).astype(np.int64), multipliers
-        )
+            return scale
+        # Rounding moves every weight by up to one, so that the last turns are small.
+        scale = np.where(over > 1, scale / np.maximum(over, 1.001), scale)
 
 
-def _tabled(plan: Plan, layer: Layer, tables: Tables) -> Layer:
-    """The layer with tables in all its convolutions, and thresholds for their sums."""
-    scale = tables.multipliers / _ONE
-    terms, missing = [], np.zeros((1, layer.channels))
+def _diffused(weights: NDArray[np.int16], scale: Reals) -> NDArray[np.int16]:
+    """Weights (O, I, kh, kw) times a scale per channel as integers, each rounded with what the one before it left."""
+    wanted = weights * scale[:, None, None, None]
+    rounded, left = np.zeros(weights.shape, np.int16), np.zeros(weights.shape[:2])
+    rows, columns = weights.shape[2:]
+    for y in range(rows):
+        for x in range(columns)[:: -1 if y % 2 else 1]:
+            here = wanted[:, :, y, x] + left
+            whole = np.rint(here)
+            rounded[:, :, y, x], left = whole, here - whole
+    return rounded
+
+
+def _scaled(plan: Plan, layer: Layer, scale: Reals) -> Layer:
+    """The layer with rounded weights in all its convolutions, and thresholds for their sums."""
+    terms, added = [], np.zeros((1, layer.channels))
     for term in layer.terms:
         if term.is_shortcut:
             terms.append(replace(term, weights=np.rint(term.weights * scale).astype(np.int32)))
             continue
-        terms.append(replace(term, tables=tables))
-        missing = missing + _cells(plan, layer, term)[:, None] * _offset(term, tables)
-    threshold = layer.threshold * scale + missing
+        rounded = _diffused(term.weights.astype(np.int16), scale)
+        # What rounding adds where half of the bits are set.
+        error = (rounded - term.weights * scale[:, None, None, None]).reshape(term.channels, -1).sum(1) / 2
+        terms.append(replace(term, weights=rounded))
+        added = added + _cells(plan, layer, term)[:, None] * error
+    threshold = layer.threshold * scale + added
     fast = np.where(layer.direction > 0, np.ceil(threshold), np.floor(threshold))
     return replace(layer, terms=tuple(terms), threshold=_within(plan, terms, fast))
 
@@ -113,17 +117,6 @@ def _cells(plan: Plan, layer: Layer, term: Term) -> Reals:
         return np.ones(1)
     windows = term.pool.windows(*term.sums(plan.values[term.source].shape)[1:])
     return windows[:, 0].astype(np.float64)
-
-
-def _offset(term: Term, tables: Tables) -> Reals:
-    """What a sum of entries has more than that of its weights, scaled: (O,).
-
-    It is the minima that are missing, and what rounding adds where all entries are as likely.
-    """
-    weights = term.weights.astype(np.int16)
-    exact = partial_sums(weights) * (tables.multipliers / _ONE)[:, None, None]
-    found: Reals = (tables.entries(weights) - exact).mean(2).sum(1)
-    return found
 
 
 def _within(plan: Plan, terms: list[Term], threshold: Reals) -> NDArray[np.int32]:
