@@ -17,7 +17,7 @@ from firebit.search.codes import unpack
 from firebit.search.store import CodeStore, Hit, Hits
 
 _SIDE = 192
-_PER_ROW = 64
+_PER_ROW = 32
 _TEMPLATE = Path(__file__).with_name("page.html")
 
 

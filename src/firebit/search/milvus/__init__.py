@@ -1,0 +1,5 @@
+"""Stores on a Milvus server, from one process to a cluster: ``CodeStore.connect("milvus://host:19530/photos")``."""
+
+from firebit.search.milvus.backend import Milvus, Options, connect
+
+__all__ = ["Milvus", "Options", "connect"]
