@@ -122,7 +122,9 @@ def test_nothing_read_is_ever_run(module: str) -> None:
     assert code_from_data((PACKAGE / module).read_text(encoding="utf-8"), module) == []
 
 
-@pytest.mark.parametrize("name", ["firebit", "firebit.data", "firebit.engine", "firebit.cli", "firebit.extras"])
+@pytest.mark.parametrize(
+    "name", ["firebit", "firebit.data", "firebit.engine", "firebit.explain", "firebit.cli", "firebit.extras"]
+)
 def test_importing_it_leaves_torch_alone(name: str) -> None:
     code = f"import sys, {name}; print(sorted(m for m in sys.modules if m.partition('.')[0] == 'torch'))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

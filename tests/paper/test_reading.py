@@ -9,7 +9,7 @@ import pytest
 import firebit as fb
 from firebit.data import load
 from firebit.explain import firing, selectivity
-from firebit.paper import READINGS, reading, reproduce_reading, smallest
+from firebit.paper import read, reading, smallest
 from firebit.paper.picture import Picture
 from firebit.paper.reading import both_sides
 from firebit.paper.subject import Subject
@@ -21,7 +21,7 @@ def few_shuffles(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_figure_5_counts_what_is_there(run_folder: Path, few_digits: Path, tmp_path: Path) -> None:
-    text = reproduce_reading(READINGS["figure5"], [str(run_folder)], tmp_path, tmp_path)
+    text = read("figure5", [str(run_folder)], tmp_path, tmp_path)
     assert (tmp_path / "figure5.md").read_text("utf-8") == text
     digits, network = load(few_digits, "test"), fb.load(run_folder / "model.firebit", threads=1)
     found = firing(network, digits.images, digits.labels, digits.classes)
@@ -44,7 +44,7 @@ def test_figure_6_verifies_every_picture(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(smallest, "_PICTURES", 12)
     digits, network = load("digits", "test"), fb.load("mnist-lenet", threads=1)
     subject = Subject("digits", "Digits", "mnist-lenet", network, digits)
-    told, panel, table, shared, *_ = READINGS["figure6"].read(subject).blocks
+    told, panel, table, shared, *_ = smallest.READING.read(subject).blocks
     (verified, of) = re.findall(r"(\d+) of (\d+) are verified", told[0])[0]
     assert verified == of == "36"
     assert isinstance(panel, Picture)
@@ -53,7 +53,7 @@ def test_figure_6_verifies_every_picture(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_network_without_anything_to_show_says_so(run_folder: Path, tmp_path: Path) -> None:
-    text = reproduce_reading(READINGS["figure6"], [str(run_folder)], tmp_path, tmp_path)
+    text = read("figure6", [str(run_folder)], tmp_path, tmp_path)
     assert "No unit has positive and negative classes." in text
 
 

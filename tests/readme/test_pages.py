@@ -20,7 +20,7 @@ def run(page: str, capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out
 
 
-@pytest.mark.parametrize("page", ["census.md", "summary.md", "howto/data.md"])
+@pytest.mark.parametrize("page", ["census.md", "summary.md", "howto/data.md", "howto/explain.md"])
 def test_code_of_a_page_runs(page: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(page, capsys)
 

@@ -35,14 +35,14 @@ def command(
     from rich.console import Console
 
     from firebit.cli.progress import reporter
-    from firebit.paper import EXPERIMENTS, READINGS, Places, reproduce, reproduce_reading
+    from firebit.paper import EXPERIMENTS, READINGS, Places, read, reproduce
     from firebit.train import Interrupted
 
     if name not in EXPERIMENTS and name not in READINGS:
         raise UsageError(f"There is no experiment {name!r}.", f"Choose one of: {', '.join([*EXPERIMENTS, *READINGS])}.")
     if name in READINGS:
         _check_alone(name, {"--seeds": seeds, "--set": set_, "--only": only, "--scale": scale != 1})
-        typer.echo(reproduce_reading(READINGS[name], network or (), results, runs), nl=False)
+        typer.echo(read(name, network or (), results, runs), nl=False)
         return
     if network:
         raise UsageError(f"--network does not go with {name}, which trains its own.", "Leave it out.")

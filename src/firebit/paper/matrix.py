@@ -123,7 +123,7 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:6]) + more
 
 
-FIGURE_5 = Reading(
+READING = Reading(
     name="figure5",
     title="Figure 5: which classes fire which units",
     read=read,

@@ -43,22 +43,8 @@ class Reading:
     notes: str
 
 
-def reproduce_reading(reading: Reading, targets: Sequence[str], results: Path, runs: Path) -> str:
-    """Read networks, and write the page with its pictures.
-
-    Args:
-        reading: one of :data:`firebit.paper.READINGS`.
-        targets: names of pretrained networks, and run directories; none: those that come with the package, and
-            ImageNet's where it was run.
-        results: where the page and its pictures go.
-        runs: where a run of ImageNet would be.
-
-    Returns:
-        The page, as Markdown.
-
-    Raises:
-        FirebitError: a network or its pictures are missing or damaged, or something cannot be written.
-    """
+def write_page(reading: Reading, targets: Sequence[str], results: Path, runs: Path) -> str:
+    """Read networks, and write the page with its pictures; see :func:`firebit.paper.read`."""
     chosen = subjects(targets, runs)
     told = "".join(f" --network {target}" for target in targets)
     lines = [f"# {reading.title}", "", f"`firebit reproduce {reading.name}{told}`", "", _made(chosen), ""]

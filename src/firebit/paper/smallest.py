@@ -107,7 +107,7 @@ def _table(made: Sequence[Column]) -> list[str]:
     return lines
 
 
-FIGURE_6 = Reading(
+READING = Reading(
     name="figure6",
     title="Figure 6: the smallest pictures that fire a unit, or keep it off",
     read=read,
