@@ -8,6 +8,7 @@ import torch
 
 from firebit.data import ImageSet
 from firebit.errors import UsageError
+from firebit.nn.growth import rectifiers
 from firebit.nn.weights import bounded_weights, thresholded
 from firebit.train import Recipe
 from firebit.train.recipe import Weights
@@ -40,6 +41,20 @@ def trained(tiny: Tiny, data: ImageSet, **options: Any) -> set[str]:
 )
 def test_which_weights_are_trained(tiny: Tiny, train_set: ImageSet, options: dict[str, Any], names: set[str]) -> None:
     assert trained(tiny, train_set, **options) == names
+
+
+@pytest.mark.parametrize("kind", ["learned", "thresholded"])
+def test_slopes_are_cut_where_the_recipe_says_so(tiny: Tiny, train_set: ImageSet, kind: str) -> None:
+    model = build_network(tiny(), train_set, "rectifier")
+    steep = torch.tensor([-200.0, 0.5, 0.0, 7.0])
+    with torch.no_grad():
+        slope = rectifiers(model)["act1"].slope
+        slope[:4] = steep
+    softened = with_weights(model, EXAMPLE, Weights(kind=kind, soften=5.0))
+    assert rectifiers(softened)["act1"].slope[:4].tolist() == [-5.0, 0.5, 0.0, 5.0]
+    assert slope[:4].tolist() == steep.tolist()
+    left = with_weights(model, EXAMPLE, Weights(kind=kind))
+    assert rectifiers(left)["act1"].slope[:4].tolist() == steep.tolist()
 
 
 def test_with_a_scale_and_without(tiny: Tiny, train_set: ImageSet) -> None:

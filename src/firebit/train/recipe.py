@@ -115,6 +115,7 @@ class Weights(_Table):
     schedule: Schedule = "cosine"
     slope: FiniteFloat = Field(10.0, gt=0, description="κ of learned weights at the end of the stage")
     growth: FiniteFloat = Field(0.0, ge=0, description="λ of the growth of rectifiers meanwhile, per step")
+    soften: FiniteFloat | None = Field(None, gt=0, description="slopes of rectifiers are at most this at the start")
     scaled: bool = Field(True, description="false: thresholded to ±1 without a scale, as in the paper")
     first: bool = Field(False, description="also the layer that reads pixels")
     last: bool = Field(True, description="also the layer that gives logits")

@@ -1,9 +1,11 @@
 """The stage in which weights become ±1 times a scale: thresholded (§4.4), or learned by bounds whose slopes grow."""
 
+import torch
 from torch import Tensor, nn
 
 from firebit.data import ImageSet
 from firebit.errors import UsageError
+from firebit.nn.growth import rectifiers
 from firebit.nn.weights import WeightGrowth, binarize, bound_weights, bounded_weights, harden_weights
 from firebit.train.recipe import Recipe, Weights
 from firebit.train.stage import Stage, build_network, example_of
@@ -28,7 +30,7 @@ def check_weights(recipe: Recipe, data: ImageSet) -> None:
 
 
 def with_weights(model: nn.Module, example: Tensor, options: Weights) -> nn.Module:
-    """A copy of the model as the stage trains it: ±1 and fixed, or bounded and learned on.
+    """A copy of the model as the stage trains it: ±1 and fixed, or bounded and learned on; its slopes softened.
 
     Args:
         model: the network after phase 2; untouched.
@@ -40,12 +42,21 @@ def with_weights(model: nn.Module, example: Tensor, options: Weights) -> nn.Modu
         found = bound_weights(model, example, first=first, last=last, exclude=exclude)
     else:
         found = binarize(model, example, first=first, last=last, exclude=exclude, scaled=options.scaled)
+    if options.soften is not None:
+        _soften(found, options.soften)
     if options.others == "fixed":
         learned = {id(each) for name in bounded_weights(found) for each in found.get_submodule(name).parameters()}
         for parameter in found.parameters():
             if parameter.dim() > 1 and id(parameter) not in learned:
                 parameter.requires_grad_(False)
     return found
+
+
+@torch.no_grad()
+def _soften(model: nn.Module, most: float) -> None:
+    """Cut slopes to a size: units that are as good as steps have no gradient to learn new weights by."""
+    for layer in rectifiers(model).values():
+        layer.slope.clamp_(-most, most)
 
 
 def decided(model: nn.Module) -> nn.Module:
