@@ -194,19 +194,21 @@ def panel_figure(columns: Sequence[Column], classes: Sequence[str], titles: Sequ
     above = max((len(column.positive) for column in columns), default=0)
     below = max((len(column.negative) for column in columns), default=0)
     rows = above + below
-    figure = Figure(figsize=(1.18 * len(columns) + 0.5, 1.32 * rows + 0.9))
+    names = list(titles) or [f"unit {column.unit}" for column in columns]
+    head = 0.4 + 0.17 * max((name.count("\n") + 1 for name in names), default=1)
+    width, height = 1.18 * len(columns) + 0.5, 1.32 * rows + 0.35 + head
+    figure = Figure(figsize=(width, height))
     grid = figure.add_gridspec(
         rows + 1,
         len(columns),
         height_ratios=[1] * above + [0.22] + [1] * below,
-        left=0.5 / (1.18 * len(columns) + 0.5),
+        left=0.5 / width,
         right=0.995,
-        top=1 - 0.55 / (1.32 * rows + 0.9),
+        top=1 - head / height,
         bottom=0.02,
         wspace=0.08,
         hspace=0.26,
     )
-    names = list(titles) or [f"unit {column.unit}" for column in columns]
     for at, (column, name) in enumerate(zip(columns, names, strict=True)):
         split = len(column.positive)
         sides = (
@@ -216,7 +218,9 @@ def panel_figure(columns: Sequence[Column], classes: Sequence[str], titles: Sequ
         for side in sides:
             _draw_side(figure, grid, at, side, classes)
         box = grid[0, at].get_position(figure)
-        figure.text((box.x0 + box.x1) / 2, box.y1 + 0.012, name, ha="center", va="bottom", fontsize=9, color=INK)
+        figure.text(
+            (box.x0 + box.x1) / 2, box.y1 + 0.12 / height, name, ha="center", va="bottom", fontsize=9, color=INK
+        )
     _side_titles(figure, grid, above, below)
     return figure
 

@@ -18,7 +18,7 @@ def read(subject: Subject) -> Part:
     explanation = explained(subject)
     firing = explanation.found.firing
     units = shown(explanation)
-    titles = [f"unit {firing.unit_name(unit)}: {named(explanation, unit)}" for unit in units]
+    said = [": ".join(filter(None, (f"unit {firing.unit_name(unit)}", named(explanation, unit)))) for unit in units]
     top = Picture(
         f"figure5-{subject.name}",
         "",
@@ -28,8 +28,8 @@ def read(subject: Subject) -> Part:
     bottom = Picture(
         f"figure5-{subject.name}-units",
         "",
-        "How often every class fires each of " + ", ".join(titles),
-        partial(units_figure, explanation.found, units, titles),
+        "How often every class fires each of " + ", ".join(said),
+        partial(units_figure, explanation.found, units, said),
     )
     on = sparsity(subject.network, subject.pictures, subject.relu)
     return Part(

@@ -89,6 +89,8 @@ def both_sides(found: Selectivity) -> int:
 
 
 def named(explanation: Explanation, unit: int) -> str:
-    """The names of a unit as text: "+animal −vehicle", or "no name"."""
+    """The names of a unit as text: "+animal −vehicle", or "no name"; "" where there is no hierarchy to name it by."""
+    if not explanation.hierarchy:
+        return ""
     signs = {"positive": "+", "negative": "−"}
     return " ".join(f"{signs[name.side]}{name.concept}" for name in explanation.names[unit]) or NO_NAME

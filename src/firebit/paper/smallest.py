@@ -32,7 +32,7 @@ def read(subject: Subject) -> Part:
         return Part((("No unit has positive and negative classes.",),))
     names = [named(explanation, column.unit) for column in made]
     titles = [
-        f"unit {firing.unit_name(column.unit)}" + (f"\n{name}" if name != NO_NAME else "")
+        f"unit {firing.unit_name(column.unit)}" + (f"\n{name}" if name not in ("", NO_NAME) else "")
         for column, name in zip(made, names, strict=True)
     ]
     panel = Picture(
