@@ -6,6 +6,8 @@ from importlib import import_module
 import pytest
 
 MODULES = (
+    "firebit.explain.firing",
+    "firebit.explain.minimal",
     "firebit.nn.balance",
     "firebit.nn.growth",
     "firebit.nn.harden",

@@ -104,7 +104,11 @@ def test_tables_figures_and_pictures_in_a_folder(run: Run, network: Path, sides:
     options = ("--out", folder, "--count", 2, "--segments", 16, "--mode", "exact", "--permutations", "0")
     code, out, err = run("explain", network, "--data", sides, *options)
     assert (code, err) == (0, "")
-    assert f"Written to {folder}." in out
+    # Nothing must be there for unit 2 to fire, nor for units 0 and 1 to stay off, unless the filling is bright.
+    smallest = json.loads((folder / "explanation.json").read_text("utf-8"))["smallest"]
+    assert f"Written to {folder}: {len(smallest)} smallest pictures of 3 units." in out
+    assert not any(each["blank"] for each in smallest)
+    assert "are blank" not in out
     rows = list(csv.reader((folder / "firing.csv").open(encoding="utf-8")))
     assert rows == [
         ["class", "pictures", "0", "1", "2"],
@@ -112,7 +116,6 @@ def test_tables_figures_and_pictures_in_a_folder(run: Run, network: Path, sides:
         ["right", "12", "0", "12", "12"],
     ]
     assert fb.explain.load_firing(folder / "firing.safetensors").counts.tolist() == [[12, 0, 0], [0, 12, 12]]
-    smallest = json.loads((folder / "explanation.json").read_text("utf-8"))["smallest"]
     first = [each for each in smallest if each["unit"] == 0 and each["fires"]]
     assert [each["class"] for each in first] == ["left", "left"]
     assert all(0 < each["kept"] < each["segments"] == 16 for each in first)
@@ -122,6 +125,14 @@ def test_tables_figures_and_pictures_in_a_folder(run: Run, network: Path, sides:
     tiles = sorted(path.name for path in (folder / "tiles").iterdir())
     assert len(tiles) == len(smallest)
     assert Image.open(folder / "tiles" / "unit-0-fires-1.png").size == (192, 192)
+
+
+def test_what_a_blank_picture_does_is_said(run: Run, network: Path, sides: Path, tmp_path: Path) -> None:
+    options = ("--out", tmp_path / "out", "--count", 1, "--fill", "black", "--permutations", "0")
+    _, out, _ = run("explain", network, "--data", sides, *options)
+    # On black, unit 2 fires by itself, and units 0 and 1 stay off.
+    assert "6 smallest pictures of 3 units." in out
+    assert "3 of them are blank: on a blank picture these units say the same." in out
 
 
 def test_a_pretrained_network_knows_its_data(run: Run, few_digits: Path) -> None:

@@ -94,8 +94,10 @@ def command(
         seed=seed,
     )
     units = [unit_index(explanation, each) for each in unit or ()]
+    written = ""
     if out is not None:
-        findings.write(out, network, pictures, explanation, units, Cut(count, mode, method, segments, fill, seed))
+        cut = Cut(count, mode, method, segments, fill, seed)
+        written = findings.write(out, network, pictures, explanation, units, cut)
     if json_:
         values = {"model": str(path), "data": pictures.name, **explanation.to_dict()}
         if units:
@@ -105,8 +107,8 @@ def command(
     findings.show_all(explanation, pictures.name, top)
     for index in units:
         findings.show_unit(explanation, index)
-    if out is not None:
-        typer.echo(f"Written to {out}.")
+    if written:
+        typer.echo(written)
 
 
 def _own(target: Path) -> str:

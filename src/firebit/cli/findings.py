@@ -147,7 +147,7 @@ def write(
     explanation: "Explanation",
     units: Sequence[int],
     cut: "Cut",
-) -> None:
+) -> str:
     """Write the firing matrix, all findings, figures, and a tile of every smallest picture.
 
     Args:
@@ -157,6 +157,9 @@ def write(
         explanation: what was found.
         units: to draw; none: those with most to show.
         cut: how pictures are made small.
+
+    Returns:
+        What was written, in a line or two.
 
     Raises:
         FirebitError: something cannot be written.
@@ -184,6 +187,9 @@ def write(
         save_figure(lambda: panel_figure(made, firing.classes, titles), folder / "smallest")
     for column in made:
         _write_tiles(folder / "tiles", column, firing.unit_name(column.unit))
+    blank = sum(found["blank"] for found in smallest)
+    said = f"\n{blank} of them are blank: on a blank picture these units say the same." if blank else ""
+    return f"Written to {folder}: {len(smallest)} smallest pictures of {len(made)} units.{said}"
 
 
 def _telling(explanation: "Explanation") -> list[int]:
