@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from firebit.data import ImageSet, load
+from firebit.nn.harden import estimate_statistics
 from firebit.train import Recipe, RunFolder, fit, make_recipe
+from firebit.zoo.backbone import Backbone
 
 TINY: dict[str, Any] = {
     "net": {"name": "lenet", "width": 0.2},
@@ -46,3 +49,12 @@ def finished(tiny: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFacto
     folder = RunFolder(tmp_path_factory.mktemp("runs") / "few")
     fit(tiny(classifier={"epochs": 1}), folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def backbone() -> Backbone:
+    """A backbone of random weights whose features differ between pictures; of the smallest side."""
+    torch.manual_seed(0)
+    net = Backbone("efficientnet_lite0", 32).requires_grad_(False)
+    estimate_statistics(net, [torch.rand(32, 3, 32, 32)])
+    return net.eval()

@@ -18,12 +18,6 @@ from firebit.train.head import HeadOptions, train_head
 from firebit.zoo.backbone import Backbone
 
 
-@pytest.fixture(scope="module")
-def backbone() -> Backbone:
-    torch.manual_seed(0)
-    return Backbone("efficientnet_lite0", 32).eval().requires_grad_(False)
-
-
 @pytest.fixture(autouse=True)
 def published(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
     """The published weights, as if they were those of this test."""

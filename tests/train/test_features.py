@@ -10,12 +10,6 @@ from firebit.train.features import FeatureStore, extract
 from firebit.zoo.backbone import Backbone
 
 
-@pytest.fixture(scope="module")
-def backbone() -> Backbone:
-    torch.manual_seed(0)
-    return Backbone("efficientnet_lite0", 32).eval()
-
-
 @pytest.fixture
 def pictures(monkeypatch: pytest.MonkeyPatch) -> ImageSet:
     monkeypatch.setattr(module, "_PART", 4)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from firebit.data import ImageSet
@@ -14,12 +13,6 @@ from firebit.train.features import FeatureStore
 from firebit.train.head import HeadOptions
 from firebit.train.photos import fit, learn, photos_below
 from firebit.zoo.backbone import Backbone
-
-
-@pytest.fixture(scope="module")
-def backbone() -> Backbone:
-    torch.manual_seed(0)
-    return Backbone("efficientnet_lite0", 32).eval().requires_grad_(False)
 
 
 @pytest.fixture(scope="module")

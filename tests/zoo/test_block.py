@@ -192,8 +192,7 @@ def test_a_stack_leaves_out_what_is_absent() -> None:
 @pytest.mark.parametrize("name", ["alexnet", "cifar10_quick", "lenet", "plain8", "resnet18", "vgg_small"])
 @pytest.mark.parametrize("code", [12, 48])
 def test_a_layer_of_codes_comes_before_the_classifier_of_any_network(name: str, code: int) -> None:
-    with torch.device("meta"):
-        net = build(name, code=code, rectified="last", batch_norm=True, width=0.1)
+    net = build(name, code=code, rectified="last", batch_norm=True, width=0.1)
     *_, linear_before, norm, act, classifier = [module for module in net.modules() if not list(module.children())]
     assert isinstance(linear_before, nn.Linear)
     assert isinstance(norm, nn.BatchNorm1d)
