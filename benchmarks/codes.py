@@ -1,23 +1,25 @@
 """Codes for search on CIFAR-10: heads of rectifiers on the features of a network, beside what they have to beat.
 
     python benchmarks/codes.py efficientnet_lite0 --side 160 --features FOLDER   # a pretrained backbone, frozen
-    python benchmarks/codes.py cifar10-quick --layer act3                        # bits of a compiled network of ours
-    python benchmarks/codes.py run --run runs/cifar10-codes                      # a network with a layer of codes
+    python benchmarks/codes.py cifar10-best --run RUN --layer act3               # bits of a network of ours, frozen
+    python benchmarks/codes.py cifar10-codes --run RUN                           # a network with a layer of codes
     python benchmarks/codes.py page                                              # docs/results/codes.md, its figures
 
 Every figure is kept in docs/results/codes/NAME.json as soon as it is there; what is there is not measured again. All
 methods see the same features, and all that are trained have the same layers, epochs and learning rate: "rectifier" (the
 codes of Firebit), "relu" (thresholded at 0) and "sigmoid" (a fixed slope, thresholded at ½: Lin et al. 2015). LSH and
-ITQ need no labels. The backbone computes in bfloat16.
+ITQ need no labels. The backbone computes in bfloat16. On a network of ours, "compiled" is the head grafted on it,
+compiled, and run by the engine without torch.
 """
 
 import argparse
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from statistics import mean, stdev
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -28,12 +30,14 @@ import firebit
 from firebit.data import load
 from firebit.files import write_text
 from firebit.machine import processor
-from firebit.search.evaluate import PROTOCOLS, SearchMetrics, itq, lsh, split
+from firebit.search.evaluate import PROTOCOLS, SearchMetrics, itq, lsh, split, unpack
 from firebit.search.evaluate.coder import compiled_coder
 from firebit.search.evaluate.report import plot
 from firebit.search.evaluate.study import Subject, summary
 from firebit.train.features import FeatureStore, extract
-from firebit.train.head import HeadOptions, train_head
+from firebit.train.graft import graft
+from firebit.train.head import Head, HeadOptions, train_head
+from firebit.train.run import load_model_file
 from firebit.zoo.backbone import pretrained
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
@@ -79,16 +83,20 @@ def cases(seeds: list[int], protocols: list[str]) -> Iterator[Case]:
                 yield from (Case(protocol, method, bits, seed) for seed in seeds)
 
 
+def trained(case: Case, material: Material, options: HeadOptions) -> Head:
+    """The head of a case, trained on the pictures of its protocol."""
+    train = split(case.protocol, material.train_labels, material.test_labels, case.seed).train
+    classes, dense = np.unique(material.labels[train], return_inverse=True)
+    own = {**asdict(options), "bits": case.bits, "seed": case.seed, "activation": case.method}
+    return train_head(material.features[train], dense.astype(np.int64), len(classes), HeadOptions(**own))
+
+
 def measured(case: Case, material: Material, options: HeadOptions) -> SearchMetrics:
     """Fit the method of a case to the pictures that train, and judge the codes of the others."""
     divided = split(case.protocol, material.train_labels, material.test_labels, case.seed)
     train, features = divided.train, material.features
     if case.method in TRAINED:
-        labels = material.labels[train]
-        classes, dense = np.unique(labels, return_inverse=True)
-        own = HeadOptions(**{**asdict(options), "bits": case.bits, "seed": case.seed, "activation": case.method})
-        head = train_head(features[train], dense.astype(np.int64), len(classes), own)
-        codes = head.codes(features)
+        codes = trained(case, material, options).codes(features)
     else:
         some = np.random.default_rng(case.seed).permutation(train)[:FITTED]
         fit = itq if case.method == "ITQ" else lsh
@@ -104,14 +112,28 @@ def backbone_features(name: str, side: int, folder: Path) -> Material:
     return Material(np.concatenate(found), sets[0].labels, sets[1].labels)
 
 
-def network_features(file: Path, layer: str) -> Material:
-    """Bits of a layer of a compiled network, as 0 and 1."""
-    from firebit.search.evaluate import unpack
-
-    coder = compiled_coder(file, layer)
+def network_features(run: Path, layer: str) -> Material:
+    """Bits of a layer of a run's compiled network, as 0 and 1."""
+    coder = compiled_coder(run / "model.firebit", layer)
     sets = [load("cifar10", part) for part in ("train", "test")]
     found = [unpack(coder.run(pictures).codes, coder.bits).astype(np.float32) for pictures in sets]
     return Material(np.concatenate(found), sets[0].labels, sets[1].labels)
+
+
+def grafted(case: Case, material: Material, options: HeadOptions, run: Path, layer: str) -> SearchMetrics:
+    """Train the head, graft it on the run's network, compile that, and judge the codes that the engine gives."""
+    loaded = load_model_file(run / "hardened.safetensors")
+    head = trained(replace(case, method="rectifier"), material, options)
+    net = graft(loaded.model, layer, head)  # type: ignore[arg-type]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "grafted.firebit"
+        firebit.compile(net, loaded.example, report=False).save(path)
+        coder = compiled_coder(path)
+        codes = np.concatenate([coder.run(load("cifar10", part)).codes for part in ("train", "test")])
+    same = (codes == head.codes(material.features)).all(axis=1).mean()
+    print(f"codes that are the same compiled and in torch: {100 * same:.2f} %", flush=True)
+    divided = split(case.protocol, material.train_labels, material.test_labels, case.seed)
+    return Subject(material.labels, divided).judge(codes, case.bits)
 
 
 def record(path: Path, about: dict[str, Any], todo: Iterator[Case], run: Callable[[Case], SearchMetrics]) -> None:
@@ -145,7 +167,13 @@ def about(arguments: argparse.Namespace, options: HeadOptions | None) -> dict[st
 
 def _given(arguments: argparse.Namespace) -> dict[str, Any]:
     seeds = " ".join(map(str, arguments.seeds))
-    given = {"side": arguments.side, "layer": arguments.layer, "hidden": arguments.hidden, "epochs": arguments.epochs}
+    given = {
+        "side": arguments.side,
+        "run": arguments.run and arguments.run.name,
+        "layer": arguments.layer,
+        "hidden": arguments.hidden,
+        "epochs": arguments.epochs,
+    }
     return {**{name: value for name, value in given.items() if value is not None}, "seeds": seeds}
 
 
@@ -154,7 +182,7 @@ def _told(done: int, count: int) -> None:
 
 
 def run_codes(arguments: argparse.Namespace) -> None:
-    """Judge the codes of a run whose network has a layer of them, and LSH and ITQ on what that layer reads."""
+    """Judge the codes of a run whose network has a layer of them, and the baselines on what that layer reads."""
     coder = compiled_coder(arguments.run / "model.firebit")
     train, test = (load("cifar10", part) for part in ("train", "test"))
     coded = [coder.run(pictures) for pictures in (train, test)]
@@ -169,7 +197,7 @@ def run_codes(arguments: argparse.Namespace) -> None:
         return measured(case, material, options)
 
     todo = (Case("cifar10-2", method, coder.bits, 0) for method in ("recipe", *METHODS[1:]))
-    record(FOLDER / f"{arguments.run.name}.json", about(arguments, options), todo, run)
+    record(FOLDER / f"{arguments.name}.json", about(arguments, options), todo, run)
 
 
 def spread(values: list[float]) -> str:
@@ -245,7 +273,7 @@ def _head(options: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", help="a backbone, a compiled network that comes with Firebit, run, or page")
+    parser.add_argument("name", help="a backbone, or what the figures of --run are called, or page")
     parser.add_argument("--side", type=int, help="of the pictures a backbone sees")
     parser.add_argument("--layer", help="of a compiled network, whose bits are features")
     parser.add_argument("--features", type=Path, default=Path("features"), help="where features are kept")
@@ -258,20 +286,26 @@ def main() -> None:
     if arguments.name == "page":
         page()
         return
-    if arguments.name == "run":
+    if arguments.run and not arguments.layer:
         run_codes(arguments)
         return
     options = HeadOptions(hidden=arguments.hidden or 0, epochs=arguments.epochs or 8)
-    if arguments.layer:
-        # It was trained on every class, and on the whole training set.
-        material = network_features(firebit.pretrained.find(arguments.name), arguments.layer)
-        protocols = ["cifar10-2"]
-    else:
+    path, facts = FOLDER / f"{arguments.name}.json", about(arguments, options)
+    if not arguments.run:
         material = backbone_features(arguments.name, arguments.side or 224, arguments.features)
-        protocols = arguments.protocols
-    todo = cases(arguments.seeds, protocols)
-    path = FOLDER / f"{arguments.name}.json"
-    record(path, about(arguments, options), todo, lambda case: measured(case, material, options))
+        record(path, facts, cases(arguments.seeds, arguments.protocols), lambda case: measured(case, material, options))
+        return
+    # The network was trained on every class, and on the whole training set: other protocols would not be fair.
+    own = network_features(arguments.run, arguments.layer)
+    compiled = [Case(MAIN[0], "compiled", MAIN[1], seed) for seed in arguments.seeds]
+    todo = (*compiled, *cases(arguments.seeds, ["cifar10-2"]))
+
+    def judged(case: Case) -> SearchMetrics:
+        if case.method == "compiled":
+            return grafted(case, own, options, arguments.run, arguments.layer)
+        return measured(case, own, options)
+
+    record(path, facts, iter(todo), judged)
 
 
 if __name__ == "__main__":
