@@ -27,8 +27,9 @@ import numpy as np
 
 from firebit.engine import native
 from firebit.engine.executor import NativeExecutor
-from firebit.engine.plan import Input, Layer, Plan, Term
+from firebit.engine.plan import Input, Layer, Plan
 from firebit.engine.quantise import CHUNK, quantise
+from firebit.engine.term import Term
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 LONGEST_CHUNK = 63

@@ -69,7 +69,8 @@ constexpr std::size_t table_scratch(std::size_t slices) {
   return table_groups * 16 * table_outputs + slices * slice * table_outputs;
 }
 
-// Products of int16: weights [quads][pairs][4][2], panel [pairs][64][2]. out[o * stride + column] grows by the sums.
+// Products of int16: weights [quads][pairs][4][2], panel [pairs][64][2]. out[o * stride + column] grows by the sums, or
+// begins with them.
 struct Product {
   const std::int16_t* weights;
   std::size_t pairs;
@@ -77,6 +78,7 @@ struct Product {
   const std::int16_t* panel;
   std::int32_t* out;
   std::size_t stride;
+  bool begins;
 };
 
 // Four rows of a panel at a time, [groups][64][4]: four bytes of every column. What a step sums up of four outputs:
@@ -84,7 +86,7 @@ struct Product {
 //   count_ones      weights are bits [groups][4][4]; what is counted are bits that differ
 //   look_up_wide    tables [passes][groups][4][64]: byte j of a column is an index below 16, plus 16 j. Entries have
 //                   `passes` bytes, the highest first; those of `chunk` (1 or 2) groups add up to at most 255 in each.
-// out[o * stride + column] grows by base + sums, of count_ones by base − sums.
+// out[o * stride + column] grows by base + sums, of count_ones by base − sums; or begins with them.
 struct Quad {
   const std::uint8_t* weights;
   std::size_t groups;
@@ -94,6 +96,7 @@ struct Quad {
   const std::int32_t* bases;  // of four outputs
   std::int32_t* out;
   std::size_t stride;
+  bool begins;
 };
 
 // Bit = (sum > limit) xor flip, for `channels` rows of sums [channels][stride], as nibbles: out[channel / 4 * out_stride
@@ -123,6 +126,23 @@ struct Scan {
 constexpr unsigned rank_bits = 43;
 constexpr std::uint64_t largest_rank = (std::uint64_t{1} << rank_bits) - 1;
 constexpr std::size_t longest_code = std::size_t{1} << 17;
+
+// out grows by the largest or the sum of every window of a plane of sums. Sides, kernel and so on go down, then right.
+struct SumPool {
+  bool is_max;
+  const std::int32_t* plane;
+  std::size_t sides[2];
+  std::size_t kernel[2], stride[2], padding[2];
+  std::size_t places[2];  // windows
+  std::int32_t* line;     // pool_line numbers
+  std::int32_t* out;
+};
+
+// Room for two rows with what pooling adds on both sides, and a vector behind each.
+constexpr std::size_t pool_line(std::size_t width, std::size_t places, std::size_t kernel, std::size_t stride,
+                                std::size_t padding) {
+  return 2 * (width + padding + (places - 1) * stride + kernel + 32);
+}
 
 struct Kernels {
   const char* name;
@@ -160,13 +180,14 @@ struct Kernels {
   void (*count_ones)(const Quad& quad);
   void (*look_up_wide)(const Quad& quad);  // null where a table of 64 bytes is more than one look-up
 
-  // out[o] = Σ weights[o * length + i] * values[i] for four times `quads` outputs; length a multiple of 64. Values of
-  // dot8 are 0 or 1.
+  // out[o] = Σ weights[o][i] * values[i] for four times `quads` outputs; length a multiple of 64. Values of dot8 are 0 or
+  // 1, and its weights, as they are read once and from far away, lie in the order of reading: [quads][length / 64][4][64].
   void (*dot8)(const std::int8_t* weights, std::size_t length, std::size_t quads, const std::uint8_t* values,
                std::int32_t* out);
   void (*dot16)(const std::int16_t* weights, std::size_t length, std::size_t quads, const std::int16_t* values,
                 std::int32_t* out);
 
+  void (*pool_sums)(const SumPool& pool);
   void (*step)(const Stepping& stepping);
 };
 

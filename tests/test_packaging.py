@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from firebit.engine.plan import Input, Layer, Logits, Plan, Term
+from firebit.engine.plan import Input, Layer, Logits, Plan
+from firebit.engine.term import Term
 
 ROOT = Path(__file__).parents[1]
 REPORT = "from firebit.engine import native; print(*native.instruction_sets())"

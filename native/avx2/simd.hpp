@@ -121,6 +121,7 @@ struct Simd {
     return _mm256_set1_epi32(four);
   }
   static Ints splat_int(std::int32_t value) { return _mm256_set1_epi32(value); }
+  static Ints max32(Ints a, Ints b) { return _mm256_max_epi32(a, b); }
   static Ints sub32(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }
   static Ints dot4(Ints sum, Bytes values, Bytes weights) { return dot_bits(sum, values, weights); }
   static Ints sum4(Ints sum, Bytes bytes) { return dot_bits(sum, bytes, splat8(1)); }

@@ -147,6 +147,7 @@ struct Simd {
     return _mm512_set1_epi32(four);
   }
   static Ints splat_int(std::int32_t value) { return _mm512_set1_epi32(value); }
+  static Ints max32(Ints a, Ints b) { return _mm512_max_epi32(a, b); }
   static Ints sub32(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
   static Ints shift8(Ints a) { return _mm512_slli_epi32(a, 8); }
   static Ints dot4(Ints sum, Bytes values, Bytes weights) { return _mm512_dpbusd_epi32(sum, values, weights); }

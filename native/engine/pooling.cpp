@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 
 namespace firebit {
 
@@ -65,43 +64,10 @@ void count_bits(const std::uint8_t* plane, std::size_t height, std::size_t width
 template void count_bits(const std::uint8_t*, std::size_t, std::size_t, const Pool&, unsigned, std::uint8_t*);
 template void count_bits(const std::uint8_t*, std::size_t, std::size_t, const Pool&, unsigned, std::int32_t*);
 
-namespace {
-
-// Sums of windows that nobody reads may wrap.
-template <bool is_max>
-inline std::int32_t joined(std::int32_t a, std::int32_t b) {
-  return is_max ? std::max(a, b) : static_cast<std::int32_t>(static_cast<std::uint32_t>(a) + static_cast<std::uint32_t>(b));
-}
-
-template <bool is_max>
-void pool_rows(const std::int32_t* plane, std::size_t height, std::size_t width, const Pool& pool, std::int32_t* line,
-               std::int32_t* out) {
-  const std::int32_t nothing = is_max ? std::numeric_limits<std::int32_t>::min() : 0;
-  const std::size_t reach = (pool.width - 1) * pool.stride[1] + pool.kernel[1];
-  const std::size_t whole = std::max(reach, pool.padding[1] + width), starts = reach - pool.kernel[1] + 1;
-  std::int32_t* every = line + whole;
-  std::fill(line, line + whole, nothing);
-  std::int32_t* row = line + pool.padding[1];
-  for (std::size_t y = 0; y < pool.height; ++y, out += pool.width) {
-    const Span rows = span(pool, 0, y, height);
-    std::copy(plane + rows.first * width, plane + (rows.first + 1) * width, row);
-    for (std::size_t i = rows.first + 1; i < rows.end; ++i) {
-      const std::int32_t* from = plane + i * width;
-      for (std::size_t x = 0; x < width; ++x) row[x] = joined<is_max>(row[x], from[x]);
-    }
-    std::copy(line, line + starts, every);
-    for (std::size_t k = 1; k < pool.kernel[1]; ++k) {
-      for (std::size_t x = 0; x < starts; ++x) every[x] = joined<is_max>(every[x], line[x + k]);
-    }
-    for (std::size_t x = 0; x < pool.width; ++x) out[x] += every[x * pool.stride[1]];
-  }
-}
-
-}  // namespace
-
-void pool_sums(const std::int32_t* plane, std::size_t height, std::size_t width, const Pool& pool, std::int32_t* line,
-               std::int32_t* out) {
-  (pool.kind == PoolKind::max ? pool_rows<true> : pool_rows<false>)(plane, height, width, pool, line, out);
+void pool_sums(const Kernels& kernels, const std::int32_t* plane, std::size_t height, std::size_t width, const Pool& pool,
+               std::int32_t* line, std::int32_t* out) {
+  kernels.pool_sums({pool.kind == PoolKind::max, plane, {height, width}, {pool.kernel[0], pool.kernel[1]},
+                     {pool.stride[0], pool.stride[1]}, {pool.padding[0], pool.padding[1]}, {pool.height, pool.width}, line, out});
 }
 
 void unpack_bits(const std::uint8_t* planes, std::size_t channels, std::size_t area, std::uint8_t* out) {

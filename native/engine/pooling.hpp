@@ -5,12 +5,12 @@
 #include <cstdint>
 
 #include "engine/record.hpp"
+#include "kernels.hpp"
 
 namespace firebit {
 
-// Room for two rows with what pooling adds on both sides.
 inline std::size_t pool_line(std::size_t width, const Pool& pool) {
-  return 2 * (width + pool.padding[1] + (pool.width - 1) * pool.stride[1] + pool.kernel[1]);
+  return pool_line(width, pool.width, pool.kernel[1], pool.stride[1], pool.padding[1]);
 }
 
 // The largest (on bits xor `flip`, then turned back) of every window of a plane of nibbles, (height, width) to
@@ -24,8 +24,8 @@ void count_bits(const std::uint8_t* plane, std::size_t height, std::size_t width
                 Count* out);
 
 // out grows by the largest or the sum of every window of a plane of sums. `line` has room for pool_line numbers.
-void pool_sums(const std::int32_t* plane, std::size_t height, std::size_t width, const Pool& pool, std::int32_t* line,
-               std::int32_t* out);
+void pool_sums(const Kernels& kernels, const std::int32_t* plane, std::size_t height, std::size_t width, const Pool& pool,
+               std::int32_t* line, std::int32_t* out);
 
 // Nibble planes [⌈C/4⌉][area] as bytes 0 or 1 [C][area].
 void unpack_bits(const std::uint8_t* planes, std::size_t channels, std::size_t area, std::uint8_t* out);

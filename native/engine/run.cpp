@@ -12,7 +12,8 @@ namespace firebit {
 namespace {
 
 // The sums of one term over the whole map of a picture, before pooling.
-void add_map(const Work& work, const Term& term, const Values& fields, std::size_t picture, std::int32_t* sums, std::size_t stride) {
+void add_map(const Work& work, const Term& term, const Values& fields, std::size_t picture, std::int32_t* sums,
+             std::size_t stride, bool begins) {
   const Values& source = work.sources[term.source];
   const std::uint8_t* values = source.data + picture * source.stride;
   if (term.method == Method::dot) {
@@ -35,7 +36,7 @@ void add_map(const Work& work, const Term& term, const Values& fields, std::size
       Scratch& scratch = work.space.scratch[worker];
       fill_panel(work.kernels, term, fields, tile, scratch.stretches.data(), scratch.panel.data());
       std::int32_t* to = sums + outputs.first * stride + tile.first;
-      add_panel(work.kernels, term, tile, scratch.panel.data(), outputs, scratch, to, stride);
+      add_panel(work.kernels, term, tile, scratch.panel.data(), outputs, scratch, to, stride, begins);
     });
   }
 }
@@ -92,21 +93,22 @@ std::size_t run_sums(const Work& work, std::size_t picture) {
   const Layer& layer = work.layer;
   const std::size_t stride = total_stride(layer);
   std::int32_t* total = work.space.total.data();
-  std::fill(total, total + layer.units.channels * stride, 0);
+  const bool begins = !layer.terms[0].pool && can_begin(layer.terms[0]);
+  if (!begins) std::fill(total, total + layer.units.channels * stride, 0);
   const std::vector<Values>& fields = fill_fields(work, picture, 1);
   for (std::size_t i = 0; i < layer.terms.size(); ++i) {
     const Term& term = layer.terms[i];
     if (!term.pool) {
-      add_map(work, term, fields[i], picture, total, stride);
+      add_map(work, term, fields[i], picture, total, stride, i == 0 && begins);
       continue;
     }
     const std::size_t raw_stride = map_stride(term.sums, term.has_panel());
     std::int32_t* raw = work.space.raw.data();
-    std::fill(raw, raw + term.sums.channels * raw_stride, 0);
-    add_map(work, term, fields[i], picture, raw, raw_stride);
+    if (!can_begin(term)) std::fill(raw, raw + term.sums.channels * raw_stride, 0);
+    add_map(work, term, fields[i], picture, raw, raw_stride, can_begin(term));
     work.team.each(term.sums.channels, [&](std::size_t c, std::size_t worker) {
       auto* line = reinterpret_cast<std::int32_t*>(work.space.scratch[worker].line.data());
-      pool_sums(raw + c * raw_stride, term.sums.height, term.sums.width, *term.pool, line, total + c * stride);
+      pool_sums(work.kernels, raw + c * raw_stride, term.sums.height, term.sums.width, *term.pool, line, total + c * stride);
     });
   }
   return stride;

@@ -47,7 +47,7 @@ void add_tabled(const Kernels& kernels, const Term& term, const Tile& tile, cons
 
 // Every table is read once for all slices of the tile.
 void add_quads(const Kernels& kernels, const Term& term, const Tile& tile, const std::uint8_t* panel, Group group,
-               std::int32_t* sums, std::size_t stride) {
+               std::int32_t* sums, std::size_t stride, bool begins) {
   static const std::int32_t nothing[4] = {};
   const Quads& of = term.matrices[group.index].quads;
   const std::size_t every = term.rows / 4, all = quads(term.outputs);
@@ -62,19 +62,19 @@ void add_quads(const Kernels& kernels, const Term& term, const Tile& tile, const
       std::int32_t* to = sums + (4 * q - group.first) * stride;
       for (std::size_t s = 0; s < tile.slices(); ++s) {
         const std::uint8_t* seen = panel + (s * term.rows + first * 4) * slice;
-        kernel({weights, groups, of.passes[q], of.chunks[q], seen, bases, to + s * slice, stride});
+        kernel({weights, groups, of.passes[q], of.chunks[q], seen, bases, to + s * slice, stride, begins && block == 0});
       }
     }
   }
 }
 
 void add_product(const Kernels& kernels, const Term& term, const Tile& tile, const std::uint8_t* panel, Group group,
-                 std::int32_t* sums, std::size_t stride) {
+                 std::int32_t* sums, std::size_t stride, bool begins) {
   const std::size_t pairs = term.rows / 2;
   const std::int16_t* weights = term.matrices[group.index].wide.data() + group.first * pairs * 2;
   for (std::size_t s = 0; s < tile.slices(); ++s) {
     const auto* seen = reinterpret_cast<const std::int16_t*>(panel) + s * pairs * slice * 2;
-    kernels.multiply({weights, pairs, quads(group.end - group.first), seen, sums + s * slice, stride});
+    kernels.multiply({weights, pairs, quads(group.end - group.first), seen, sums + s * slice, stride, begins});
   }
 }
 
@@ -93,8 +93,14 @@ void look_up_slice(const Kernels& kernels, const Term& term, std::size_t group, 
   }
 }
 
+// What is written behind the last output of a group is that of the next.
+bool can_begin(const Term& term) {
+  const bool stores = term.has_quads() || term.method == Method::product;
+  return stores && (term.groups == 1 || term.outputs % 4 == 0);
+}
+
 void add_panel(const Kernels& kernels, const Term& term, const Tile& tile, const std::uint8_t* panel, Outputs outputs,
-               Scratch& scratch, std::int32_t* sums, std::size_t stride) {
+               Scratch& scratch, std::int32_t* sums, std::size_t stride, bool begins) {
   const std::size_t bytes = term.panel_bytes() / term.groups * tile.slices();
   for (std::size_t g = 0; g < term.groups; ++g, panel += bytes) {
     const bool all = term.groups > 1;
@@ -105,8 +111,8 @@ void add_panel(const Kernels& kernels, const Term& term, const Tile& tile, const
       case Method::tabled: add_tabled(kernels, term, tile, panel, group, scratch, to, stride); break;
       case Method::wide:
       case Method::popcount:
-      case Method::bytes: add_quads(kernels, term, tile, panel, group, to, stride); break;
-      default: add_product(kernels, term, tile, panel, group, to, stride); break;
+      case Method::bytes: add_quads(kernels, term, tile, panel, group, to, stride, begins); break;
+      default: add_product(kernels, term, tile, panel, group, to, stride, begins); break;
     }
   }
 }

@@ -11,10 +11,13 @@ struct Outputs {
   std::size_t first, end;
 };
 
-// sums[o * stride + column] grow by a term's sums over a tile; o counts from 0. Whole slices of columns are written,
-// and of rows as many as fill up four behind the last. `panel` is that of the tile.
+// Whether add_panel can begin with the sums of a term, whatever was there.
+bool can_begin(const Term& term);
+
+// sums[o * stride + column] grow by a term's sums over a tile, or begin with them; o counts from 0. Whole slices of
+// columns are written, and of rows as many as fill up four behind the last. `panel` is that of the tile.
 void add_panel(const Kernels& kernels, const Term& term, const Tile& tile, const std::uint8_t* panel, Outputs outputs,
-               Scratch& scratch, std::int32_t* sums, std::size_t stride);
+               Scratch& scratch, std::int32_t* sums, std::size_t stride, bool begins);
 
 // The same of a shortcut, from the values of all pictures.
 void add_shortcut(const Term& term, const Values& values, const Tile& tile, Outputs outputs, std::int32_t* sums,

@@ -62,7 +62,7 @@ bool keeps(const Row& row, std::size_t chunk) {
 // How many groups can be added up in bytes; 0 where that is not worth while.
 std::size_t exact_chunk(const std::vector<Row>& rows) {
   for (std::size_t chunk : {longest_chunk - 1, std::size_t{32}, std::size_t{16}, std::size_t{8}, std::size_t{4}, std::size_t{3},
-                            std::size_t{2}}) {
+                            std::size_t{2}, std::size_t{1}}) {
     if (std::all_of(rows.begin(), rows.end(), [&](const Row& row) { return keeps(row, chunk); })) return chunk;
   }
   return 0;

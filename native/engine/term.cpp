@@ -97,15 +97,9 @@ bool counts(const Term& term, const TermRecord& record, const Kernels& kernels) 
   return (kernels.counts_best || 4 * record.weights.size() > cached) && is_sign(term, record.weights.data());
 }
 
-// Tables of several bytes for weights that are read for few places: reading them takes longer than making smaller ones.
-bool is_deep(const Term& term, const TermRecord& record) {
-  constexpr std::size_t many = std::size_t{1} << 20, few = 64;
-  return record.chunk == 0 && record.weights.size() > many && term.sums.area() <= few;
-}
-
 Method method_for_bits(const Term& term, const TermRecord& record, const Kernels& kernels) {
   if (counts(term, record, kernels)) return Method::popcount;
-  return kernels.wide_best && !is_deep(term, record) ? Method::wide : Method::tabled;
+  return kernels.wide_best ? Method::wide : Method::tabled;
 }
 
 Method method_of(const Term& term, const TermRecord& record, const Kernels& kernels) {

@@ -46,7 +46,7 @@ struct Matrix {
   std::vector<std::int32_t> bases;   // per output: lookup, what is missing in the sums of tables; signs, how many are +1
   std::size_t chunk = 0;             // lookup
   Buffer<std::int16_t> wide;         // tabled [blocks of 32][groups][4][32]; product [quads][pairs][4][2]; dot [O][length]
-  Buffer<std::int8_t> narrow;        // dot [O][length], where the weights fit
+  Buffer<std::int8_t> narrow;        // dot, where the weights fit: [quads][length / 64][4][64]
   Buffer<std::uint8_t> signs;        // dot [O][length / 8], where all weights are ±1
   Quads quads;                       // bytes, wide, popcount
 };

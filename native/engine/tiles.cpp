@@ -89,7 +89,7 @@ void sum_tile(const Work& work, const std::vector<Values>& fields, const Tile& t
       continue;
     }
     fill_panel(work.kernels, term, fields[i], tile, scratch.stretches.data(), scratch.panel.data());
-    add_panel(work.kernels, term, tile, scratch.panel.data(), outputs, scratch, sums, stride);
+    add_panel(work.kernels, term, tile, scratch.panel.data(), outputs, scratch, sums, stride, i == 0 && can_begin(term));
   }
 }
 
@@ -116,7 +116,9 @@ void run_tiled(const Work& work, std::uint8_t* to, std::size_t stride) {
       fill_panel(work.kernels, work.layer.terms[0], fields[0], tile, scratch.stretches.data(), scratch.panel.data());
       look_up_tile(work, tile, outputs, scratch);
     } else {
-      std::memset(scratch.sums.data(), 0, (outputs.end - outputs.first) * tile_columns * sizeof(std::int32_t));
+      if (!can_begin(work.layer.terms[0])) {
+        std::memset(scratch.sums.data(), 0, (outputs.end - outputs.first) * tile_columns * sizeof(std::int32_t));
+      }
       sum_tile(work, fields, tile, outputs, scratch, scratch.sums.data(), tile_columns);
       step_tile(work, tile, outputs, scratch);
     }

@@ -1,7 +1,6 @@
 #include "engine/weights.hpp"
 
 #include <algorithm>
-#include <limits>
 
 namespace firebit {
 
@@ -92,39 +91,51 @@ Matrix popcount_matrix(const Term& term, const std::int16_t* weights) {
   return matrix;
 }
 
-// Rows of whole vectors, in the order of the values in memory: nibbles as four bytes each, or bytes.
-Matrix dot_matrix(Term& term, const std::int16_t* weights) {
+// What a row of a dot sees at every place, in the order of the values in memory: nibbles as four bits each, or bytes.
+template <class Place>
+void each_weight(const Term& term, const std::int16_t* weights, Place place) {
   const std::size_t taps = term.kernel[0] * term.kernel[1];
   const bool bits = term.format == Format::bits;
-  const std::size_t used = bits ? quads(term.inputs) * taps * 4 : per_group(term);
-  term.length = rounded_up(used, slice);
-  const std::size_t rows = 4 * quads(term.outputs);
-  const auto [least, most] = std::minmax_element(weights, weights + term.outputs * per_group(term));
-  const bool narrow = bits && *least >= std::numeric_limits<std::int8_t>::min() && *most <= std::numeric_limits<std::int8_t>::max();
+  for (std::size_t o = 0; o < term.outputs; ++o) {
+    for (std::size_t channel = 0; channel < term.inputs; ++channel) {
+      const std::size_t first = bits ? channel / 4 * taps * 4 + channel % 4 : channel * taps, step = bits ? 4 : 1;
+      for (std::size_t tap = 0; tap < taps; ++tap) place(o, first + tap * step, *weights++);
+    }
+  }
+}
+
+bool are_narrow(const std::int16_t* weights, std::size_t count) {
+  bool narrow = true;
+  for (std::size_t i = 0; i < count; ++i) narrow &= weights[i] == static_cast<std::int8_t>(weights[i]);
+  return narrow;
+}
+
+// Rows of whole slices.
+Matrix dot_matrix(Term& term, const std::int16_t* weights) {
+  const bool bits = term.format == Format::bits;
+  const std::size_t taps = term.kernel[0] * term.kernel[1], rows = 4 * quads(term.outputs);
+  const std::size_t length = rounded_up(bits ? quads(term.inputs) * taps * 4 : per_group(term), slice);
+  term.length = length;
   Matrix matrix;
   if (bits && is_sign(term, weights)) {
-    matrix.signs = Buffer<std::uint8_t>(rows * term.length / 8);
+    matrix.signs = Buffer<std::uint8_t>(rows * length / 8);
     matrix.bases.assign(rows, 0);
-  } else if (narrow) {
-    matrix.narrow = Buffer<std::int8_t>(rows * term.length);
+    each_weight(term, weights, [&](std::size_t o, std::size_t i, std::int16_t weight) {
+      if (weight < 0) return;
+      std::uint8_t& byte = matrix.signs[(o * length + i) / 8];
+      byte = static_cast<std::uint8_t>(byte | 1u << (i % 8));
+      ++matrix.bases[o];
+    });
+  } else if (bits && are_narrow(weights, term.outputs * per_group(term))) {
+    matrix.narrow = Buffer<std::int8_t>(rows * length);
+    std::int8_t* to = matrix.narrow.data();
+    each_weight(term, weights, [&](std::size_t o, std::size_t i, std::int16_t weight) {
+      to[o / 4 * 4 * length + i / slice * 4 * slice + o % 4 * slice + i % slice] = static_cast<std::int8_t>(weight);
+    });
   } else {
-    matrix.wide = Buffer<std::int16_t>(rows * term.length);
-  }
-  for (std::size_t o = 0; o < term.outputs; ++o) {
-    for (std::size_t i = 0; i < per_group(term); ++i) {
-      const std::size_t channel = i / taps, tap = i % taps;
-      const std::size_t place = o * term.length + (bits ? (channel / 4 * taps + tap) * 4 + channel % 4 : i);
-      const std::int16_t weight = weights[o * per_group(term) + i];
-      if (matrix.signs.size() > 0) {
-        if (weight < 0) continue;
-        matrix.signs[place / 8] = static_cast<std::uint8_t>(matrix.signs[place / 8] | 1u << (place % 8));
-        ++matrix.bases[o];
-      } else if (narrow) {
-        matrix.narrow[place] = static_cast<std::int8_t>(weight);
-      } else {
-        matrix.wide[place] = weight;
-      }
-    }
+    matrix.wide = Buffer<std::int16_t>(rows * length);
+    std::int16_t* to = matrix.wide.data();
+    each_weight(term, weights, [&](std::size_t o, std::size_t i, std::int16_t weight) { to[o * length + i] = weight; });
   }
   return matrix;
 }

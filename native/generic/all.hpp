@@ -11,6 +11,7 @@
 #include "generic/lookup.hpp"
 #include "generic/nearest.hpp"
 #include "generic/panel.hpp"
+#include "generic/pooling.hpp"
 #include "generic/quads.hpp"
 #include "generic/sums.hpp"
 #include "kernels.hpp"
@@ -39,6 +40,7 @@ Kernels kernels(const char* name) {
           wide_look_up<Simd>(),
           dot8<Simd>,
           dot16<Simd>,
+          pool_sums<Simd>,
           step<Simd>};
 }
 

@@ -127,6 +127,7 @@ inline void look_up_all(const Lookup& at) {
 template <class Simd>
 void look_up(const Lookup& at) {
   switch (at.chunk) {
+    case 1: return look_up_all<Simd, 1>(at);
     case 2: return look_up_all<Simd, 2>(at);
     case 3: return look_up_all<Simd, 3>(at);
     case 4: return look_up_all<Simd, 4>(at);

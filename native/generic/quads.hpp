@@ -39,7 +39,8 @@ struct Square {
       const Ints base = Simd::splat_int(at.bases[o]);
       for (std::size_t v = 0; v < vectors; ++v) {
         std::int32_t* to = at.out + o * at.stride + column + v * Simd::lanes;
-        Simd::store32(to, Simd::add32(Simd::load32(to), Simd::add32(base, sums[o][v])));
+        const Ints sum = Simd::add32(base, sums[o][v]);
+        Simd::store32(to, at.begins ? sum : Simd::add32(Simd::load32(to), sum));
       }
     }
   }

@@ -83,7 +83,8 @@ void multiply(const Product& at) {
       for (std::size_t o = 0; o < 4; ++o) {
         std::int32_t* to = at.out + (4 * q + o) * at.stride + c;
         for (std::size_t v = 0; v < vectors; ++v) {
-          Simd::store32(to + v * Simd::lanes, Simd::add32(Simd::load32(to + v * Simd::lanes), sums[o][v]));
+          std::int32_t* place = to + v * Simd::lanes;
+          Simd::store32(place, at.begins ? sums[o][v] : Simd::add32(Simd::load32(place), sums[o][v]));
         }
       }
     }
@@ -95,10 +96,14 @@ void dot8(const std::int8_t* weights, std::size_t length, std::size_t quads, con
           std::int32_t* out) {
   for (std::size_t q = 0; q < quads; ++q, weights += 4 * length) {
     typename Simd::Ints sums[4] = {Simd::zero32(), Simd::zero32(), Simd::zero32(), Simd::zero32()};
-    for (std::size_t i = 0; i < length; i += Simd::width) {
-      const typename Simd::Bytes seen = Simd::load(values + i);
-      for (std::size_t o = 0; o < 4; ++o) {
-        sums[o] = Simd::dot_bits(sums[o], seen, Simd::load(weights + o * length + i));
+    for (std::size_t i = 0; i < length; i += slice) {
+      const std::int8_t* block = weights + 4 * i;
+      for (std::size_t o = 0; o < 4; ++o) prefetch(reinterpret_cast<const std::uint8_t*>(block + o * slice) + 2 * prefetched);
+      for (std::size_t v = 0; v < slice; v += Simd::width) {
+        const typename Simd::Bytes seen = Simd::load(values + i + v);
+        for (std::size_t o = 0; o < 4; ++o) {
+          sums[o] = Simd::dot_bits(sums[o], seen, Simd::load(block + o * slice + v));
+        }
       }
     }
     for (std::size_t o = 0; o < 4; ++o) out[4 * q + o] = Simd::total(sums[o]);

@@ -98,6 +98,7 @@ struct Simd {
     return vreinterpretq_u8_u32(vdupq_n_u32(four));
   }
   static Ints splat_int(std::int32_t value) { return vdupq_n_s32(value); }
+  static Ints max32(Ints a, Ints b) { return vmaxq_s32(a, b); }
   static Ints sub32(Ints a, Ints b) { return vsubq_s32(a, b); }
   static Ints dot4(Ints sum, Bytes values, Bytes weights) {
     const int8x16_t w = vreinterpretq_s8_u8(weights);

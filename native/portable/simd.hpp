@@ -160,6 +160,12 @@ struct Simd {
     for (std::uint32_t& lane : v.at) lane = static_cast<std::uint32_t>(value);
     return v;
   }
+  static Ints max32(Ints a, Ints b) {
+    for (std::size_t i = 0; i < lanes; ++i) {
+      if (static_cast<std::int32_t>(a.at[i]) < static_cast<std::int32_t>(b.at[i])) a.at[i] = b.at[i];
+    }
+    return a;
+  }
   static Ints sub32(Ints a, Ints b) {
     for (std::size_t i = 0; i < lanes; ++i) a.at[i] -= b.at[i];
     return a;

@@ -126,15 +126,17 @@ def load_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         ModelFileError: the file is missing, truncated, altered by as much as a bit, or not one of ours.
     """
     try:
-        content = bytearray(path.read_bytes())
+        content = path.read_bytes()
     except OSError as error:
         raise ModelFileError(f"Cannot read {path}: {error.strerror}.", "Check the path.") from error
     at = _digest_position(content)
     if at is None:
         raise ModelFileError(f"{path} is not a Firebit tensor file.", "Give a file that Firebit has written.")
-    digest = bytes(content[at : at + 64])
-    content[at : at + 64] = _BLANK.encode()
-    if hashlib.sha256(content).hexdigest().encode() != digest:
+    whole = memoryview(content)
+    digest = hashlib.sha256(whole[:at])
+    digest.update(_BLANK.encode())
+    digest.update(whole[at + 64 :])
+    if digest.hexdigest().encode() != content[at : at + 64]:
         raise ModelFileError(
             f"{path} is damaged: its content does not match its checksum.",
             "Restore it from a copy, or make it again.",
@@ -142,7 +144,7 @@ def load_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     try:
         record = json.loads(_metadata(content)["firebit"])
         del record["sha256"]
-        tensors = safetensors.numpy.load(bytes(content))
+        tensors = safetensors.numpy.load(content)
     except (safetensors.SafetensorError, ValueError, LookupError, TypeError, RecursionError) as error:
         # The reason may quote the file.
         reason = " ".join(str(error)[:_LONGEST_REASON].split())
@@ -152,19 +154,19 @@ def load_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     return tensors, record
 
 
-def _header(content: bytearray) -> bytes:
+def _header(content: bytes | bytearray) -> bytes:
     if len(content) < 8:
         return b""
     (length,) = struct.unpack_from("<Q", content)
     return bytes(content[8 : 8 + length]) if length <= min(len(content) - 8, _HEADER_LIMIT) else b""
 
 
-def _metadata(content: bytearray) -> dict[str, str]:
+def _metadata(content: bytes) -> dict[str, str]:
     metadata: dict[str, str] = json.loads(_header(content))["__metadata__"]
     return metadata
 
 
-def _digest_position(content: bytearray) -> int | None:
+def _digest_position(content: bytes | bytearray) -> int | None:
     """Where the 64 digest characters stand: the record's first key, which is written by us and never escaped twice."""
     header = _header(content)
     at = header.find(_MARK)

@@ -13,7 +13,8 @@ import torch
 
 from firebit import cli
 from firebit.engine.bench import Peer, contender
-from firebit.engine.plan import Input, Layer, Logits, Plan, Term
+from firebit.engine.plan import Input, Layer, Logits, Plan
+from firebit.engine.term import Term
 from firebit.train import RunFolder, make_recipe
 from firebit.train.run import save_model
 from firebit.zoo import untrained_relu

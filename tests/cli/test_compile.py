@@ -16,7 +16,8 @@ from firebit import cli
 from firebit.compiler.agreement import Agreement, LayerAgreement
 from firebit.data import load as load_data
 from firebit.engine.network import load
-from firebit.engine.plan import Input, Layer, Logits, Plan, Term
+from firebit.engine.plan import Input, Layer, Logits, Plan
+from firebit.engine.term import Term
 from firebit.errors import UsageError
 from firebit.files import load_tensors, save_tensors
 from firebit.train import RunFolder, fit, load_model, make_recipe

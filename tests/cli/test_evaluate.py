@@ -13,7 +13,8 @@ import pytest
 
 from firebit import cli
 from firebit.data import load
-from firebit.engine.plan import Input, Layer, Logits, Plan, Term
+from firebit.engine.plan import Input, Layer, Logits, Plan
+from firebit.engine.term import Term
 from firebit.train import RunFolder, evaluate, fit, load_model, make_recipe
 
 Run = Callable[..., tuple[int, str, str]]

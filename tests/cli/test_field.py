@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from firebit.cli.field import run_of, trained
-from firebit.engine.plan import Input, Layer, Logits, Plan, Term
+from firebit.engine.plan import Input, Layer, Logits, Plan
+from firebit.engine.term import Term
 from firebit.errors import UsageError
 
 

@@ -13,7 +13,8 @@ import pytest
 
 import firebit
 from firebit import cli, files
-from firebit.engine.plan import Input, Layer, Logits, Plan, Term
+from firebit.engine.plan import Input, Layer, Logits, Plan
+from firebit.engine.term import Term
 
 SCHEMA_1 = Path(__file__).parents[1] / "engine" / "plans" / "schema-1.firebit"
 EVIL = "[red]x[/red]\x1b[2J\n\u202e"

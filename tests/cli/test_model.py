@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from firebit.cli.model import check_no_choice, check_there, compiled_file, load_classifier
-from firebit.engine.plan import Input, Layer, Logits, Plan, Term
+from firebit.engine.plan import Input, Layer, Logits, Plan
+from firebit.engine.term import Term
 from firebit.errors import FirebitError, ModelFileError, UsageError
 from firebit.files import save_tensors
 

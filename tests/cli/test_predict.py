@@ -17,7 +17,8 @@ from PIL import Image
 
 from firebit import cli
 from firebit.cli import predict
-from firebit.engine.plan import Input, Layer, Logits, Plan, Term
+from firebit.engine.plan import Input, Layer, Logits, Plan
+from firebit.engine.term import Term
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import firebit.cli
-from firebit.engine.plan import INPUT, Input, Layer, Logits, Plan, Term
+from firebit.engine.plan import INPUT, Input, Layer, Logits, Plan
+from firebit.engine.term import Term
 from firebit.errors import FirebitError, ModelFileError, UsageError
 from firebit.files import save_tensors
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from firebit.engine.plan import Input, Layer, Logits, Plan, Term
+from firebit.engine.plan import Input, Layer, Logits, Plan
 from firebit.engine.pool import Pool
+from firebit.engine.term import Term
 
 
 def whole(low: int, high: int, shape: tuple[int, ...], seed: int, kind: type = np.int16) -> np.ndarray:

@@ -7,8 +7,9 @@ import pytest
 
 from firebit.engine.batch import batch_size
 from firebit.engine.network import Network
-from firebit.engine.plan import Input, Layer, Logits, Plan, Term
+from firebit.engine.plan import Input, Layer, Logits, Plan
 from firebit.engine.pool import Pool
+from firebit.engine.term import Term
 
 MEMORY = 128 * 2**20
 

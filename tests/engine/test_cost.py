@@ -10,8 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from firebit.engine.cost import Cost, LayerCost, cost
-from firebit.engine.plan import INPUT, Input, Layer, Logits, Plan, Term
+from firebit.engine.plan import INPUT, Input, Layer, Logits, Plan
 from firebit.engine.pool import Pool
+from firebit.engine.term import Term
 
 
 def int16(*shape: int) -> NDArray[np.int16]:

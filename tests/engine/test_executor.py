@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from firebit.engine import native, reference
 from firebit.engine.executor import NativeExecutor, ReferenceExecutor, executor
 from firebit.engine.network import Network
-from firebit.engine.plan import Input, Layer, Logits, Plan, Term
+from firebit.engine.plan import Input, Layer, Logits, Plan
 from firebit.engine.pool import Pool
 from firebit.engine.tables import Tables, chunk_sums, spans
+from firebit.engine.term import Term
 from firebit.errors import ModelFileError, UsageError
 
 BUILT = native.instruction_sets()[:-1]

@@ -20,8 +20,9 @@ from PIL import Image, ImageOps
 import firebit
 from firebit.data.folder import read
 from firebit.engine.network import CONSTANT_MARGIN, Network
-from firebit.engine.plan import Input, Layer, Logits, Plan, Term
+from firebit.engine.plan import Input, Layer, Logits, Plan
 from firebit.engine.pool import Pool
+from firebit.engine.term import Term
 from firebit.errors import DataError, ModelFileError, UsageError
 
 WEIGHTS = [[1, 2, 3, 4], [1, -1, 0, 0], [0, 0, 0, 7], [-1, -1, -1, -1]]

@@ -23,8 +23,9 @@ from firebit.engine.check import (
     MOST_LAYERS,
     MOST_TERMS,
 )
-from firebit.engine.plan import Input, Layer, Logits, Plan, Term, Value, pooled_term
+from firebit.engine.plan import Input, Layer, Logits, Plan, Value, pooled_term
 from firebit.engine.pool import Pool
+from firebit.engine.term import Term
 from firebit.errors import ModelFileError
 
 

@@ -7,10 +7,11 @@ import pytest
 
 from firebit.engine import quantise as module
 from firebit.engine import reference
-from firebit.engine.plan import Input, Layer, Logits, Plan, Term
+from firebit.engine.plan import Input, Layer, Logits, Plan
 from firebit.engine.pool import Pool
 from firebit.engine.quantise import quantise
 from firebit.engine.tables import chunk_sums, spans
+from firebit.engine.term import Term
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +89,19 @@ def test_windows_of_several_sizes_get_thresholds_of_their_own() -> None:
     assert len(fast.layers[1].threshold) == 3
 
 
+def test_pixels_meet_bytes_where_that_is_much_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LARGEST_PIXEL_WORK", 24 * 9 * 144 - 1)
+    exact = network()
+    fast = quantise(exact)
+    weights = fast.layers[0].terms[0].weights.reshape(24, 9).astype(int)
+    assert 120 <= np.abs(weights).max() <= 127
+    pairs = weights[:, :8].reshape(24, 4, 2)
+    assert 100 <= np.maximum(pairs, 0).sum(2).max() <= 128 and np.minimum(pairs, 0).sum(2).min() >= -128
+    assert flips(exact, fast, "a") <= 0.01
+    monkeypatch.setattr(module, "LARGEST_PIXEL_WORK", 24 * 9 * 144)
+    assert quantise(exact).layers[0] is exact.layers[0]
+
+
 def test_a_shortcut_is_scaled_along() -> None:
     first = layer("a", convolution("input", 24, 1, 1))
     shortcut = Term("a", np.full(24, 9000, np.int32))
@@ -117,9 +131,8 @@ def test_large_linear_layers_take_a_byte_per_weight(monkeypatch: pytest.MonkeyPa
     hidden = Term("a", random.normal(0, 6000, (40, 24 * 144)).clip(-32_767, 32_767).astype(np.int16))
     last = Term("b", random.integers(-3000, 3000, (10, 40)).astype(np.int16))
     exact = Plan(Input((1, 12, 12)), (first, layer("b", hidden)), Logits("c", (last,), 0.25, np.zeros(10)))
-    monkeypatch.setattr(module, "FEWEST_WEIGHTS", 1 << 18)
     assert quantise(exact).layers[1].terms[0].weights is hidden.weights
-    monkeypatch.setattr(module, "FEWEST_WEIGHTS", 100)
+    monkeypatch.setattr(module, "FEWEST_LINEAR_WEIGHTS", 100)
     fast = quantise(exact)
     assert fast.logits is not None
     assert np.abs(fast.layers[1].terms[0].weights).max(1).tolist() == [127] * 40

@@ -22,10 +22,11 @@ from hypothesis.extra.numpy import arrays
 import firebit
 from firebit import files
 from firebit.engine import record, reference
-from firebit.engine.plan import Input, Layer, Logits, Plan, Term, pooled_term
+from firebit.engine.plan import Input, Layer, Logits, Plan, pooled_term
 from firebit.engine.pool import Pool
 from firebit.engine.record import SCHEMA, is_plan, load, read, save, tensors
 from firebit.engine.tables import Tables
+from firebit.engine.term import Term
 from firebit.errors import ModelFileError
 
 FOLDER = Path(__file__).parent / "plans"

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from firebit.engine import reference
-from firebit.engine.plan import INPUT, Input, Layer, Logits, Plan, Term
+from firebit.engine.plan import INPUT, Input, Layer, Logits, Plan
 from firebit.engine.pool import Pool
+from firebit.engine.term import Term
 
 LARGEST = 2**31 - 2
 

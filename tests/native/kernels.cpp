@@ -114,39 +114,43 @@ void sum_tables(const Kernels& a, const Kernels& b) {
 }
 
 void multiply(const Kernels& a, const Kernels& b) {
+  const bool begins = below(2) == 1;
   const std::size_t pairs = 1 + below(30), quads = 1 + below(4);
   const auto weights = drawn<std::int16_t>(quads * pairs * 8, -32767, 32767);
   const auto panel = drawn<std::int16_t>(pairs * slice * 2, 0, 255);
   std::vector<std::int32_t> x(4 * quads * slice + slack, 5), y = x;
-  a.multiply({weights.data(), pairs, quads, panel.data(), x.data(), slice});
-  b.multiply({weights.data(), pairs, quads, panel.data(), y.data(), slice});
+  a.multiply({weights.data(), pairs, quads, panel.data(), x.data(), slice, begins});
+  b.multiply({weights.data(), pairs, quads, panel.data(), y.data(), slice, begins});
   compare("multiply", x, y, 4 * quads * slice);
 }
 
 // Weights of which neighbours may be multiplied with 255 and added up in 16 bits.
 void multiply_bytes(const Kernels& a, const Kernels& b) {
+  const bool begins = below(2) == 1;
   const std::size_t groups = 1 + below(30);
   const bool wide = !a.saturates;
   const auto weights = drawn<std::uint8_t>(groups * 16, wide ? -128 : -64, wide ? 127 : 64);
   const auto panel = drawn<std::uint8_t>(groups * slice * 4, 0, 255);
   const auto bases = drawn<std::int32_t>(4, -1000, 1000);
   std::vector<std::int32_t> x(4 * slice + slack, 5), y = x;
-  a.multiply_bytes({weights.data(), groups, 1, 1, panel.data(), bases.data(), x.data(), slice});
-  b.multiply_bytes({weights.data(), groups, 1, 1, panel.data(), bases.data(), y.data(), slice});
+  a.multiply_bytes({weights.data(), groups, 1, 1, panel.data(), bases.data(), x.data(), slice, begins});
+  b.multiply_bytes({weights.data(), groups, 1, 1, panel.data(), bases.data(), y.data(), slice, begins});
   compare("multiply_bytes", x, y, 4 * slice);
 }
 
 void count_ones(const Kernels& a, const Kernels& b) {
+  const bool begins = below(2) == 1;
   const std::size_t groups = 1 + below(100);
   const auto weights = drawn<std::uint8_t>(groups * 16, 0, 255), panel = drawn<std::uint8_t>(groups * slice * 4, 0, 255);
   const auto bases = drawn<std::int32_t>(4, -1000, 1000);
   std::vector<std::int32_t> x(4 * slice + slack, 5), y = x;
-  a.count_ones({weights.data(), groups, 1, 1, panel.data(), bases.data(), x.data(), slice});
-  b.count_ones({weights.data(), groups, 1, 1, panel.data(), bases.data(), y.data(), slice});
+  a.count_ones({weights.data(), groups, 1, 1, panel.data(), bases.data(), x.data(), slice, begins});
+  b.count_ones({weights.data(), groups, 1, 1, panel.data(), bases.data(), y.data(), slice, begins});
   compare("count_ones", x, y, 4 * slice);
 }
 
 void look_up_wide(const Kernels& a, const Kernels& b) {
+  const bool begins = below(2) == 1;
   if (a.look_up_wide == nullptr) return;
   const std::size_t groups = 1 + below(30), passes = 1 + below(3), chunk = 1 + below(2);
   const auto tables = drawn<std::uint8_t>(passes * groups * 256, 0, static_cast<std::int64_t>(255 / chunk));
@@ -154,8 +158,8 @@ void look_up_wide(const Kernels& a, const Kernels& b) {
   for (std::size_t i = 0; i < groups * slice * 4; ++i) panel[i] = static_cast<std::uint8_t>(panel[i] + i % 4 * 16);
   const auto bases = drawn<std::int32_t>(4, -1000, 1000);
   std::vector<std::int32_t> x(4 * slice + slack, 5), y = x;
-  a.look_up_wide({tables.data(), groups, passes, chunk, panel.data(), bases.data(), x.data(), slice});
-  b.look_up_wide({tables.data(), groups, passes, chunk, panel.data(), bases.data(), y.data(), slice});
+  a.look_up_wide({tables.data(), groups, passes, chunk, panel.data(), bases.data(), x.data(), slice, begins});
+  b.look_up_wide({tables.data(), groups, passes, chunk, panel.data(), bases.data(), y.data(), slice, begins});
   compare("look_up_wide", x, y, 4 * slice);
 }
 
@@ -183,6 +187,30 @@ void fill_quads(const Kernels& a, const Kernels& b) {
     }
   }
   compare("fill_quads", x, y, 2 * rows * slice);
+}
+
+void pool_sums(const Kernels& a, const Kernels& b) {
+  firebit::SumPool pool{};
+  pool.is_max = below(2) == 1;
+  for (std::size_t i = 0; i < 2; ++i) {
+    pool.sides[i] = 1 + below(40);
+    pool.kernel[i] = 1 + below(4);
+    pool.stride[i] = 1 + below(3);
+    pool.padding[i] = below(pool.kernel[i] / 2 + 1);
+    // The last window may end outside, but begins inside.
+    pool.places[i] = 1 + below((pool.sides[i] + pool.padding[i] - 1) / pool.stride[i] + 1);
+  }
+  const auto plane = drawn<std::int32_t>(pool.sides[0] * pool.sides[1], -99, 99);
+  const std::size_t count = pool.places[0] * pool.places[1];
+  std::vector<std::int32_t> x(count + slack, 5), y = x;
+  std::vector<std::int32_t> line(firebit::pool_line(pool.sides[1], pool.places[1], pool.kernel[1], pool.stride[1], pool.padding[1]));
+  pool.plane = plane.data();
+  pool.line = line.data();
+  pool.out = x.data();
+  a.pool_sums(pool);
+  pool.out = y.data();
+  b.pool_sums(pool);
+  compare("pool_sums", x, y, count);
 }
 
 void dots(const Kernels& a, const Kernels& b) {
@@ -218,7 +246,7 @@ int main(int count, char** words) {
   for (const Kernels& kernels : firebit::available_kernels()) {
     for (std::size_t i = 0; i < rounds; ++i) {
       for (auto* test : {hamming, nearest, look_up, sum_tables, multiply, multiply_bytes, count_ones, look_up_wide,
-                         fill_quads, dots, step}) {
+                         fill_quads, pool_sums, dots, step}) {
         test(kernels, portable);
       }
     }

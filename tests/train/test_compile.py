@@ -12,7 +12,8 @@ from torch import nn
 
 from firebit.data import ImageSet, load
 from firebit.engine.cost import cost
-from firebit.engine.plan import INPUT, Input, Layer, Logits, Plan, Term
+from firebit.engine.plan import INPUT, Input, Layer, Logits, Plan
+from firebit.engine.term import Term
 from firebit.errors import DataError, UsageError
 from firebit.nn.rectifier import BoundedRectifier, Step
 from firebit.train import Recipe, RunFolder, evaluate, fit, load_model_file

@@ -127,7 +127,8 @@ def _sample(random: "np.random.Generator") -> "Plan":
     """A network that uses every kernel: wide and small weights, over pixels and bits."""
     import numpy as np
 
-    from firebit.engine.plan import Input, Layer, Logits, Plan, Term
+    from firebit.engine.plan import Input, Layer, Logits, Plan
+    from firebit.engine.term import Term
 
     def weights(largest: int, *shape: int) -> "NDArray[np.int16]":
         return random.integers(-largest, largest, shape, endpoint=True).astype(np.int16)

@@ -12,9 +12,10 @@ from firebit.cli.model import compiled_file
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from firebit.engine.plan import Layer, Logits, Plan, Shape, Term
+    from firebit.engine.plan import Layer, Logits, Plan
     from firebit.engine.pool import Pool
     from firebit.engine.record import PlanFile
+    from firebit.engine.term import Shape, Term
 
 _MOST_CLASSES_SHOWN = 20
 

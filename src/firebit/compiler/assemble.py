@@ -10,7 +10,8 @@ import numpy as np
 from firebit.compiler.grid import LARGEST_COEFFICIENT, LARGEST_WEIGHT, Integers, Snapped, snap, threshold
 from firebit.compiler.outline import Outline, Step
 from firebit.compiler.value import Part, Reals, Sum
-from firebit.engine.plan import INPUT, Layer, Logits, Plan, Term, Value
+from firebit.engine.plan import INPUT, Layer, Logits, Plan, Value
+from firebit.engine.term import Term
 from firebit.errors import UsageError
 
 

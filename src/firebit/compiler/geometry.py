@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from firebit.compiler.value import Padding, Unsupported
-from firebit.engine.plan import Shape
 from firebit.engine.pool import Pool
+from firebit.engine.term import Shape
 
 Divisor = Callable[[int, int], int]
 

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firebit.compiler.value import Reals, Sum
-from firebit.engine.plan import INPUT, Input, Shape
+from firebit.engine.plan import INPUT, Input
 from firebit.engine.pool import Pool
+from firebit.engine.term import Shape
 
 
 @dataclass(frozen=True, eq=False)

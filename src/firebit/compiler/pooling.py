@@ -11,8 +11,9 @@ from firebit.compiler.call import call_of
 from firebit.compiler.geometry import Divisor, adaptive_kernel, avg_pool, max_pool
 from firebit.compiler.value import Constant, Joined, Stored, Sum, Unsupported
 from firebit.compiler.work import Value, Work, name_of
-from firebit.engine.plan import INPUT, Shape
+from firebit.engine.plan import INPUT
 from firebit.engine.pool import Pool
+from firebit.engine.term import Shape
 from firebit.nn.graph import operand, shape_of
 
 

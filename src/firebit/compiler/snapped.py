@@ -4,8 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from firebit.engine.plan import INPUT, Layer, Plan, Term, pooled_term
+from firebit.engine.plan import INPUT, Layer, Plan, pooled_term
 from firebit.engine.pool import Pool
+from firebit.engine.term import Term
 
 
 class SnappedNetwork(nn.Module):

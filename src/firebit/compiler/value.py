@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from firebit.engine.plan import Shape
 from firebit.engine.pool import Pool
+from firebit.engine.term import Shape
 
 Reals = NDArray[np.float64]
 Padding = tuple[int, int, int, int]

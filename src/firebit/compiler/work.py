@@ -8,8 +8,9 @@ from torch import fx
 
 from firebit.compiler.outline import Step
 from firebit.compiler.value import Constant, Joined, Reals, Stored, Sum, Unsupported
-from firebit.engine.plan import INPUT, Shape
+from firebit.engine.plan import INPUT
 from firebit.engine.pool import Pool
+from firebit.engine.term import Shape
 from firebit.nn.graph import shape_of
 
 Value = Stored | Joined | Sum | Constant

@@ -2,7 +2,8 @@
 
 from math import prod
 
-from firebit.engine.plan import Plan, Term
+from firebit.engine.plan import Plan
+from firebit.engine.term import Term
 
 _BYTES = 1 << 27
 _PER_SUM = 16

@@ -16,9 +16,10 @@ from rich.text import Text
 
 from firebit import amounts
 from firebit.amounts import REAL_BITS, change, in_bytes, size
-from firebit.engine.plan import INPUT, Layer, Logits, Plan, Shape, Term
+from firebit.engine.plan import INPUT, Layer, Logits, Plan
 from firebit.engine.pool import Pool
 from firebit.engine.record import Tensors, tensors
+from firebit.engine.term import Shape, Term
 
 
 @dataclass(frozen=True)

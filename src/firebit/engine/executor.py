@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firebit.engine import native, reference
-from firebit.engine.plan import INPUT, Layer, Logits, Plan, Shape, Term
+from firebit.engine.plan import INPUT, Layer, Logits, Plan
 from firebit.engine.pool import Pool
+from firebit.engine.term import Shape, Term
 from firebit.errors import UsageError
 
 if TYPE_CHECKING:

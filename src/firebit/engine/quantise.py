@@ -1,28 +1,38 @@
-"""From an exact plan to a fast one: large layers over bits have smaller integers for weights, on coarser grids."""
+"""From an exact plan to a fast one: large layers have smaller integers for weights, on coarser grids."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firebit.engine.check import LARGEST_SUM
-from firebit.engine.plan import Layer, Logits, Plan, Term, pooled_term
-from firebit.engine.tables import LARGEST_ENTRIES, LARGEST_SUM_OF_ENTRIES, chunk_sums, spans
+from firebit.engine.plan import INPUT, Layer, Logits, Plan, pooled_term
+from firebit.engine.tables import LARGEST_ENTRIES, LARGEST_SUM_OF_ENTRIES, Weights, chunk_sums, spans
+from firebit.engine.term import Term
 
-CHUNK = 2
-"""Groups of four bits whose partial sums are added up in a byte: more are quicker, fewer more precise."""
+CHUNK = 1
+"""Groups of four bits whose partial sums are added up in a byte: more are quicker where a look-up takes 16 bytes, fewer
+more precise."""
 
 FEWEST_PLACES = 16
 """Maps of fewer places stay as they are: tables of four bytes for every weight would be read for little work."""
 
-FEWEST_WEIGHTS = 1 << 17
-"""Layers of fewer weights stay as they are: they take little time, and networks of such layers forgive little."""
+FEWEST_WEIGHTS = 1 << 14
+"""Convolutions of fewer weights stay as they are: they take little time."""
+
+FEWEST_LINEAR_WEIGHTS = 1 << 18
+"""Linear layers of fewer weights stay as they are: they are read in no time."""
+
+LARGEST_PIXEL_WORK = 1 << 24
+"""Convolutions over pixels of at most so many multiply-accumulates stay as they are."""
 
 _LARGEST_BYTE = 127
+_LARGEST_PAIR = 128
 
 Reals = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 
 def quantise(plan: Plan, chunk: int = CHUNK) -> Plan:
@@ -32,7 +42,9 @@ def quantise(plan: Plan, chunk: int = CHUNK) -> Plan:
     :data:`FEWEST_WEIGHTS` or more, of maps of :data:`FEWEST_PLACES` or more, and shortcuts. Each channel has the finest
     grid with which the partial sums of `chunk` consecutive groups of four bits span a byte, and those of all groups 16
     bits. Where nothing needs to be rounded, as of ±1, the layer stays as it is. A linear layer over bits of
-    :data:`FEWEST_WEIGHTS` or more gets weights of −127 … 127. Thresholds, biases and scales follow.
+    :data:`FEWEST_LINEAR_WEIGHTS` or more gets weights of −127 … 127. So does a convolution over pixels of more than
+    :data:`LARGEST_PIXEL_WORK`; what neighbours there have of one sign is at most 128, so that a kernel may add up their
+    products with pixels in 16 bits. Thresholds, biases and scales follow.
 
     What rounding adds to a weight is taken from the next one, tap by tap along the kernel's rows, there and back:
     neighbouring bits of a map are alike, so that most of it cancels (error diffusion; Floyd and Steinberg 1976).
@@ -51,11 +63,14 @@ def quantise(plan: Plan, chunk: int = CHUNK) -> Plan:
 def _layer(plan: Plan, layer: Layer, chunk: int) -> Layer:
     if _is_large_linear(plan, layer):
         return _narrow(layer)
+    if _is_large_on_pixels(plan, layer):
+        scale = _largest_scale(layer.terms[0], _over_bytes)
+        return layer if (scale == 1).all() else _scaled(plan, layer, scale)
     convolutions = [term for term in layer.terms if term.is_convolution]
     large = any(term.weights.size >= FEWEST_WEIGHTS for term in convolutions)
     if not large or not all(_may_be_rounded(plan, layer, term) for term in layer.terms):
         return layer
-    scale = np.min([_finest(term, chunk) for term in convolutions], axis=0)
+    scale = np.min([_largest_scale(term, partial(_over_tables, chunk)) for term in convolutions], axis=0)
     return layer if (scale == 1).all() else _scaled(plan, layer, scale)
 
 
@@ -68,20 +83,41 @@ def _may_be_rounded(plan: Plan, layer: Layer, term: Term) -> bool:
     return term.is_shortcut or (term.is_convolution and prod(term.sums(source.shape)[1:]) >= FEWEST_PLACES)
 
 
-def _finest(term: Term, chunk: int) -> Reals:
+def _is_large_on_pixels(plan: Plan, layer: Layer) -> bool:
+    term = layer.terms[0]
+    alone = len(layer.terms) == 1 and term.is_convolution and term.source == INPUT
+    return alone and term.work(plan.input.shape) > LARGEST_PIXEL_WORK
+
+
+def _over_tables(chunk: int, weights: Weights) -> Reals:
+    """How many times too large channels are for partial sums of `chunk` groups to fit a byte: (O,)."""
+    found = spans(weights)
+    over: Reals = np.maximum(chunk_sums(found, chunk).max(1) / LARGEST_ENTRIES, found.sum(1) / LARGEST_SUM_OF_ENTRIES)
+    return over
+
+
+def _over_bytes(weights: Weights) -> Reals:
+    """How many times too large channels are for products of bytes: (O,)."""
+    flat = weights.reshape(len(weights), -1).astype(np.int64)
+    even = np.pad(flat, ((0, 0), (0, flat.shape[1] % 2))).reshape(len(flat), -1, 2)
+    pairs = np.maximum(np.maximum(even, 0).sum(2), np.maximum(-even, 0).sum(2))
+    over: Reals = np.maximum(np.abs(flat).max(1) / _LARGEST_BYTE, pairs.max(1) / _LARGEST_PAIR)
+    return over
+
+
+def _largest_scale(term: Term, over: Callable[[Weights], Reals]) -> Reals:
     """The largest scales (O,) with which rounded weights keep their bounds; 1 where nothing needs to be rounded."""
     weights = term.weights.astype(np.int16)
     scale = np.ones(term.channels)
     while True:
-        found = spans(_diffused(weights, scale))
-        over = np.maximum(chunk_sums(found, chunk).max(1) / LARGEST_ENTRIES, found.sum(1) / LARGEST_SUM_OF_ENTRIES)
-        if (over <= 1).all():
+        found = over(_diffused(weights, scale))
+        if (found <= 1).all():
             return scale
         # Rounding moves every weight by up to one, so that the last turns are small.
-        scale = np.where(over > 1, scale / np.maximum(over, 1.001), scale)
+        scale = np.where(found > 1, scale / np.maximum(found, 1.001), scale)
 
 
-def _diffused(weights: NDArray[np.int16], scale: Reals) -> NDArray[np.int16]:
+def _diffused(weights: Weights, scale: Reals) -> Weights:
     """Weights (O, I, kh, kw) times a scale per channel as integers, each rounded with what the one before it left."""
     wanted = weights * scale[:, None, None, None]
     rounded, left = np.zeros(weights.shape, np.int16), np.zeros(weights.shape[:2])
@@ -102,8 +138,9 @@ def _scaled(plan: Plan, layer: Layer, scale: Reals) -> Layer:
             terms.append(replace(term, weights=np.rint(term.weights * scale).astype(np.int32)))
             continue
         rounded = _diffused(term.weights.astype(np.int16), scale)
-        # What rounding adds where half of the bits are set.
-        error = (rounded - term.weights * scale[:, None, None, None]).reshape(term.channels, -1).sum(1) / 2
+        # What rounding adds where half of the bits are set, or pixels are grey.
+        half = plan.values[term.source].largest / 2
+        error = (rounded - term.weights * scale[:, None, None, None]).reshape(term.channels, -1).sum(1) * half
         terms.append(replace(term, weights=rounded))
         added = added + _cells(plan, layer, term)[:, None] * error
     threshold = layer.threshold * scale + added
@@ -130,7 +167,7 @@ def _within(plan: Plan, terms: list[Term], threshold: Reals) -> NDArray[np.int32
 def _is_large_linear(plan: Plan, made: Layer | Logits) -> bool:
     term = made.terms[0]
     linear = len(made.terms) == 1 and term.weights.ndim == 2 and term.pool is None
-    return linear and plan.values[term.source].largest == 1 and term.weights.size >= FEWEST_WEIGHTS
+    return linear and plan.values[term.source].largest == 1 and term.weights.size >= FEWEST_LINEAR_WEIGHTS
 
 
 def _narrow(layer: Layer) -> Layer:

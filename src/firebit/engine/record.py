@@ -1,5 +1,7 @@
 """A plan as a file: tensors, a JSON record and a digest, in one safetensors file."""
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firebit.engine.check import MOST_LAYERS, MOST_TERMS, check, is_count, is_name, one_line
-from firebit.engine.plan import Input, Layer, Logits, Plan, Term, with_name
+from firebit.engine.plan import Input, Layer, Logits, Plan, with_name
 from firebit.engine.pool import Pool
 from firebit.engine.tables import Tables
+from firebit.engine.term import Term
 from firebit.errors import ModelFileError
 from firebit.files import load_tensors, save_tensors
 
@@ -115,15 +118,20 @@ def structure(plan: Plan) -> dict[str, Any]:
     }
 
 
-def tensors(plan: Plan) -> Tensors:
+def tensors(plan: Plan, read: Tensors | None = None) -> Tensors:
     """The tensors of a plan by the names they have in the file.
 
     Weights that are all −1 or +1 take one bit each; in a fast plan, those that fit take a byte each.
+
+    Args:
+        plan: the network.
+        read: the tensors of the file that it was read from, so that bytes need not be made again.
     """
     found: Tensors = {}
     for layer in plan.sums_made:
         for index, term in enumerate(layer.terms):
-            found[f"{layer.name}.weights.{index}"] = _stored(term, plan.precision == "fast")
+            name = f"{layer.name}.weights.{index}"
+            found[name] = _stored(term, plan.precision == "fast", (read or {}).get(name))
             if term.tables is not None:
                 found[f"{layer.name}.multipliers.{index}"] = term.tables.multipliers
         if isinstance(layer, Layer):
@@ -133,9 +141,20 @@ def tensors(plan: Plan) -> Tensors:
     return found
 
 
-def _stored(term: Term, is_fast: bool) -> NDArray[Any]:
+def fingerprint(plan: Plan, arrays: Tensors) -> str:
+    """That of a plan whose tensors these are: see :attr:`firebit.engine.plan.Plan.fingerprint`."""
+    digest = hashlib.sha256(json.dumps(structure(plan), sort_keys=True, separators=(",", ":")).encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _stored(term: Term, is_fast: bool, read: NDArray[Any] | None) -> NDArray[Any]:
     if term.is_sign:
         return _packed(term.weights)
+    if is_fast and read is not None and read.dtype == np.int8 and read.min() >= -_LARGEST_BYTE:
+        return read
     small = is_fast and not term.is_shortcut and int(np.abs(term.weights).max()) <= _LARGEST_BYTE
     return term.weights.astype(np.int8) if small else term.weights
 
@@ -204,6 +223,8 @@ def _read(record: dict[str, Any], arrays: Tensors) -> Plan:
         precision=record["precision"],
     )
     check(not unread, f"it holds tensors that nothing reads: {_quoted(unread)}")
+    # What `plan.fingerprint` would find.
+    plan.__dict__["fingerprint"] = fingerprint(plan, tensors(plan, arrays))
     check(record["fingerprint"] == plan.fingerprint, "its fingerprint is that of another network")
     return plan
 

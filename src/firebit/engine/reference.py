@@ -12,9 +12,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from firebit.engine.plan import INPUT, Layer, Plan, Term, pooled_term
+from firebit.engine.plan import INPUT, Layer, Plan, pooled_term
 from firebit.engine.pool import Pool
 from firebit.engine.tables import Tables
+from firebit.engine.term import Term
 
 Integers = NDArray[np.int32]
 Bits = NDArray[np.uint8]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from firebit.engine.bench import PEERS, Contender, Peer
-from firebit.engine.plan import Input, Layer, Logits, Plan, Term
+from firebit.engine.plan import Input, Layer, Logits, Plan
+from firebit.engine.term import Term
 
 FAKE = '''
 """A peer whose file says how long it takes, by how much its logits are off, and how it fails."""

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from firebit.engine.network import Network
-from firebit.engine.plan import Input, Layer, Plan, Term
+from firebit.engine.plan import Input, Layer, Plan
 from firebit.engine.pool import Pool
+from firebit.engine.term import Term
 
 
 def step(name: str, *terms: Term, rows: int = 1, post: Pool | None = None) -> Layer:

@@ -7,9 +7,10 @@ import sys
 
 import numpy as np
 
-from firebit.engine.plan import Input, Layer, Logits, Plan, Term
+from firebit.engine.plan import Input, Layer, Logits, Plan
 from firebit.engine.pool import Pool
 from firebit.engine.tables import Tables
+from firebit.engine.term import Term
 
 
 def exact() -> Plan:
