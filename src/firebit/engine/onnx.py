@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firebit.engine.plan import INPUT, Layer, Logits, Plan, Shape, Term
+from firebit.engine.plan import INPUT, Layer, Logits, Plan
 from firebit.engine.pool import Pool
 from firebit.engine.reference import Walk, per_channel, thresholds, window_map
+from firebit.engine.term import Shape, Term
 from firebit.errors import UsageError
 from firebit.extras import missing
 from firebit.files import write_atomically
