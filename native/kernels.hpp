@@ -127,9 +127,10 @@ constexpr unsigned rank_bits = 43;
 constexpr std::uint64_t largest_rank = (std::uint64_t{1} << rank_bits) - 1;
 constexpr std::size_t longest_code = std::size_t{1} << 17;
 
-// out grows by the largest or the sum of every window of a plane of sums. Sides, kernel and so on go down, then right.
+// out grows by the largest or the sum of every window of a plane of sums, or begins with them. Sides, kernel and so on
+// go down, then right.
 struct SumPool {
-  bool is_max;
+  bool is_max, begins;
   const std::int32_t* plane;
   std::size_t sides[2];
   std::size_t kernel[2], stride[2], padding[2];
@@ -138,10 +139,13 @@ struct SumPool {
   std::int32_t* out;
 };
 
-// Room for two rows with what pooling adds on both sides, and a vector behind each.
+// Windows down whose rows are joined before their columns are: numbers that were just written are not read at once.
+constexpr std::size_t pool_rows = 8;
+
+// Room for two rows of each of these with what pooling adds on both sides, and a vector behind each.
 constexpr std::size_t pool_line(std::size_t width, std::size_t places, std::size_t kernel, std::size_t stride,
                                 std::size_t padding) {
-  return 2 * (width + padding + (places - 1) * stride + kernel + 32);
+  return 2 * pool_rows * (width + padding + (places - 1) * stride + kernel + 32);
 }
 
 struct Kernels {
@@ -187,6 +191,8 @@ struct Kernels {
   void (*dot16)(const std::int16_t* weights, std::size_t length, std::size_t quads, const std::int16_t* values,
                 std::int32_t* out);
 
+  // out[i] grows by the coefficient where bit `bit` of plane[i] is set.
+  void (*add_bits)(const std::uint8_t* plane, unsigned bit, std::int32_t coefficient, std::size_t count, std::int32_t* out);
   void (*pool_sums)(const SumPool& pool);
   void (*step)(const Stepping& stepping);
 };

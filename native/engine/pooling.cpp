@@ -65,8 +65,8 @@ template void count_bits(const std::uint8_t*, std::size_t, std::size_t, const Po
 template void count_bits(const std::uint8_t*, std::size_t, std::size_t, const Pool&, unsigned, std::int32_t*);
 
 void pool_sums(const Kernels& kernels, const std::int32_t* plane, std::size_t height, std::size_t width, const Pool& pool,
-               std::int32_t* line, std::int32_t* out) {
-  kernels.pool_sums({pool.kind == PoolKind::max, plane, {height, width}, {pool.kernel[0], pool.kernel[1]},
+               std::int32_t* line, std::int32_t* out, bool begins) {
+  kernels.pool_sums({pool.kind == PoolKind::max, begins, plane, {height, width}, {pool.kernel[0], pool.kernel[1]},
                      {pool.stride[0], pool.stride[1]}, {pool.padding[0], pool.padding[1]}, {pool.height, pool.width}, line, out});
 }
 

@@ -26,7 +26,7 @@ void add_map(const Work& work, const Term& term, const Values& fields, std::size
   } else if (term.method == Method::scalar) {
     work.team.each(term.sums.channels, [&](std::size_t o, std::size_t) { add_scalar(term, values, o, sums + o * stride); });
   } else if (term.method == Method::shortcut) {
-    add_shortcut(term, {values, 0}, {0, term.sums.area()}, {0, term.sums.channels}, sums, stride);
+    add_shortcut(work.kernels, term, {values, 0}, {0, term.sums.area()}, {0, term.sums.channels}, sums, stride);
   } else {
     const Split tasks = split(work, term.sums.area());
     work.team.each(tasks.tasks(), [&](std::size_t task, std::size_t worker) {
@@ -93,7 +93,7 @@ std::size_t run_sums(const Work& work, std::size_t picture) {
   const Layer& layer = work.layer;
   const std::size_t stride = total_stride(layer);
   std::int32_t* total = work.space.total.data();
-  const bool begins = !layer.terms[0].pool && can_begin(layer.terms[0]);
+  const bool begins = layer.terms[0].pool || can_begin(layer.terms[0]);
   if (!begins) std::fill(total, total + layer.units.channels * stride, 0);
   const std::vector<Values>& fields = fill_fields(work, picture, 1);
   for (std::size_t i = 0; i < layer.terms.size(); ++i) {
@@ -108,7 +108,7 @@ std::size_t run_sums(const Work& work, std::size_t picture) {
     add_map(work, term, fields[i], picture, raw, raw_stride, can_begin(term));
     work.team.each(term.sums.channels, [&](std::size_t c, std::size_t worker) {
       auto* line = reinterpret_cast<std::int32_t*>(work.space.scratch[worker].line.data());
-      pool_sums(work.kernels, raw + c * raw_stride, term.sums.height, term.sums.width, *term.pool, line, total + c * stride);
+      pool_sums(work.kernels, raw + c * raw_stride, term.sums.height, term.sums.width, *term.pool, line, total + c * stride, i == 0);
     });
   }
   return stride;

@@ -117,16 +117,25 @@ void add_panel(const Kernels& kernels, const Term& term, const Tile& tile, const
   }
 }
 
-void add_shortcut(const Term& term, const Values& values, const Tile& tile, Outputs outputs, std::int32_t* sums,
-                  std::size_t stride) {
+void add_shortcut(const Kernels& kernels, const Term& term, const Values& values, const Tile& tile, Outputs outputs,
+                  std::int32_t* sums, std::size_t stride) {
   const std::size_t area = term.in.area();
-  for (std::size_t o = outputs.first; o < outputs.end; ++o) {
-    std::int32_t* to = sums + (o - outputs.first) * stride;
-    for (std::size_t i = 0; i < tile.columns; ++i) {
-      const std::size_t column = tile.first + i;
-      const std::uint8_t* picture = values.data + column / area * values.stride;
-      to[i] += term.coefficients[o] * value_at(term.format, picture, area, o, column % area);
+  for (std::size_t done = 0; done < tile.columns;) {
+    // Columns of one picture.
+    const std::size_t column = tile.first + done, place = column % area;
+    const std::size_t length = std::min(area - place, tile.columns - done);
+    const std::uint8_t* picture = values.data + column / area * values.stride;
+    for (std::size_t o = outputs.first; o < outputs.end; ++o) {
+      std::int32_t* to = sums + (o - outputs.first) * stride + done;
+      if (term.format == Format::bits) {
+        kernels.add_bits(picture + o / 4 * area + place, o % 4, term.coefficients[o], length, to);
+        continue;
+      }
+      for (std::size_t i = 0; i < length; ++i) {
+        to[i] += term.coefficients[o] * value_at(term.format, picture, area, o, place + i);
+      }
     }
+    done += length;
   }
 }
 

@@ -20,8 +20,8 @@ void add_panel(const Kernels& kernels, const Term& term, const Tile& tile, const
                Scratch& scratch, std::int32_t* sums, std::size_t stride, bool begins);
 
 // The same of a shortcut, from the values of all pictures.
-void add_shortcut(const Term& term, const Values& values, const Tile& tile, Outputs outputs, std::int32_t* sums,
-                  std::size_t stride);
+void add_shortcut(const Kernels& kernels, const Term& term, const Values& values, const Tile& tile, Outputs outputs,
+                  std::int32_t* sums, std::size_t stride);
 
 // Sums of output `output` over the whole map of a picture, cell by cell.
 void add_scalar(const Term& term, const std::uint8_t* values, std::size_t output, std::int32_t* sums);

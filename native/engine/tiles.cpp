@@ -85,7 +85,7 @@ void sum_tile(const Work& work, const std::vector<Values>& fields, const Tile& t
   for (std::size_t i = 0; i < work.layer.terms.size(); ++i) {
     const Term& term = work.layer.terms[i];
     if (term.method == Method::shortcut) {
-      add_shortcut(term, fields[i], tile, outputs, sums, stride);
+      add_shortcut(work.kernels, term, fields[i], tile, outputs, sums, stride);
       continue;
     }
     fill_panel(work.kernels, term, fields[i], tile, scratch.stretches.data(), scratch.panel.data());

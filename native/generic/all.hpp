@@ -40,6 +40,7 @@ Kernels kernels(const char* name) {
           wide_look_up<Simd>(),
           dot8<Simd>,
           dot16<Simd>,
+          add_bits<Simd>,
           pool_sums<Simd>,
           step<Simd>};
 }

@@ -125,6 +125,15 @@ void dot16(const std::int16_t* weights, std::size_t length, std::size_t quads, c
   }
 }
 
+// The compiler finds the vectors. Unsigned, so that sums of columns that nobody reads may wrap.
+template <class Simd>
+void add_bits(const std::uint8_t* plane, unsigned bit, std::int32_t coefficient, std::size_t count, std::int32_t* out) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint32_t mask = 0u - (plane[i] >> bit & 1u);
+    out[i] = static_cast<std::int32_t>(static_cast<std::uint32_t>(out[i]) + (static_cast<std::uint32_t>(coefficient) & mask));
+  }
+}
+
 // Columns that fill no vector, one by one.
 template <class Simd>
 inline void step_rest(const Stepping& at, std::size_t q, std::size_t bits, std::size_t first) {

@@ -130,17 +130,21 @@ def test_json_has_the_whole_report(firebit: Run, run_folder: Path) -> None:
     assert agreed["layers"]["act3"] == {"bits": 60 * 100, "differ": 0}
 
 
-def test_a_fast_file_says_what_it_changed(firebit: Run, run_folder: Path, few_digits: Path) -> None:
+def test_a_fast_file_says_what_it_changed(
+    firebit: Run, run_folder: Path, few_digits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firebit.engine.quantise.FEWEST_WEIGHTS", 100)
     assert firebit("compile", "few", "--output", "exact.firebit")[0] == 0
     code, out, _ = firebit("compile", "few", "--precision", "fast", "--json")
     assert code == 0
     found, fast = json.loads(out), load(run_folder / "model.firebit")
     assert (found["precision"], fast.plan.precision) == ("fast", "fast")
-    # Only the second convolution has tables: it alone reads maps of bits.
-    assert [layer.terms[0].tables is not None for layer in fast.plan.layers] == [False, True, False]
+    # Only the second convolution is rounded: it alone is large and reads maps of bits.
+    assert [int(np.abs(layer.terms[0].weights).max()) < 1000 for layer in fast.plan.layers] == [False, True, False]
     seen = load_data(few_digits, "test").images
     differ = (fast.bits(seen, "act2") != load("exact.firebit").bits(seen, "act2")).sum()
     assert found["agreement"]["layers"]["act2"]["differ"] == differ
+    assert found["rounding"]["layers"]["act2"]["differ"] == differ, "the exact plan agrees with torch here"
     assert 0 < differ < 0.03 * found["agreement"]["layers"]["act2"]["bits"]
     assert found["agreement"]["layers"]["act1"]["differ"] == 0
 

@@ -17,6 +17,7 @@ from firebit.engine.plan import Input, Layer, Logits, Plan
 from firebit.engine.term import Term
 
 SCHEMA_1 = Path(__file__).parents[1] / "engine" / "plans" / "schema-1.firebit"
+SCHEMA_2 = SCHEMA_1.with_name("schema-2.firebit")
 EVIL = "[red]x[/red]\x1b[2J\n\u202e"
 
 Inspect = Callable[..., tuple[int, str, str]]
@@ -50,6 +51,8 @@ CONV: dict[str, Any] = {
             "kind": "conv",
             "weights": [2, 1, 2, 2],
             "signs": False,
+            "bits": 16,
+            "tables": None,
             "stride": [1, 1],
             "padding": [0, 1, 0, 1],
             "dilation": [1, 1],
@@ -92,7 +95,10 @@ def test_everything_as_json(inspect: Inspect) -> None:
     assert conv == CONV
     assert [term["kind"] for term in block["terms"]] == ["conv", "shortcut"]
     assert [term["signs"] for term in block["terms"]] == [True, False]
-    assert block["terms"][1] == {"source": "conv", "kind": "shortcut", "weights": [2], "signs": False, "pool": None}
+    assert block["terms"][1] == {
+        **{"source": "conv", "kind": "shortcut", "weights": [2], "signs": False},
+        **{"bits": 32, "tables": None, "pool": None},
+    }
     # Two bits and a coefficient of 2.
     assert (block["bound"], block["threshold_rows"], block["units"]) == (4, 1, [2, 2, 2])
     assert (block["post"]["kind"], block["output"]) == ("mean", {"shape": [2, 2, 3], "largest": 2})
@@ -104,6 +110,14 @@ def test_everything_as_json(inspect: Inspect) -> None:
         "bound": 6,
         "scale": 0.5,
     }
+
+
+def test_tables_of_a_fast_plan(inspect: Inspect) -> None:
+    block = json.loads(inspect(SCHEMA_2, "--json")[1])["layers"][1]
+    assert block["terms"][0]["tables"] == {"chunk": 2, "multipliers": [1 << 23, 1 << 24]}
+    assert (block["terms"][0]["bits"], block["terms"][1]["tables"]) == (8, None)
+    text = " ".join(inspect(SCHEMA_2)[1].split())
+    assert "of 8 bits" in text and "tables in chunks of 2" in text and "8,388,608 … 16,777,216" in text
 
 
 def test_the_same_as_text(inspect: Inspect) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from firebit.engine.cost import Cost, LayerCost, cost
 from firebit.engine.plan import INPUT, Input, Layer, Logits, Plan
 from firebit.engine.pool import Pool
+from firebit.engine.tables import Tables
 from firebit.engine.term import Term
 
 
@@ -314,3 +315,17 @@ def test_names_are_printed_as_they_are_and_obey_nobody() -> None:
     assert "[red]a[/red]" in text
     assert "\x1b" not in text
     assert "'\\x1b[2J'" in text
+
+
+def test_multipliers_of_tables_take_bytes() -> None:
+    plan = Plan(
+        Input((4, 2, 2)),
+        (
+            hidden("a", Term(INPUT, int16(4, 4, 1, 1))),
+            hidden("b", Term("a", int16(6, 4, 1, 1), tables=Tables(np.full(6, 1 << 24, np.int32), 1))),
+        ),
+        precision="fast",
+    )
+    # Weights of 3 are bytes in a fast plan, multipliers four bytes each.
+    assert [layer.weight_bytes for layer in cost(plan).layers] == [16, 24 + 24]
+    assert row(cost(plan), "b").terms[0].weight_bits == 8

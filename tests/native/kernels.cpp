@@ -192,6 +192,7 @@ void fill_quads(const Kernels& a, const Kernels& b) {
 void pool_sums(const Kernels& a, const Kernels& b) {
   firebit::SumPool pool{};
   pool.is_max = below(2) == 1;
+  pool.begins = below(2) == 1;
   for (std::size_t i = 0; i < 2; ++i) {
     pool.sides[i] = 1 + below(40);
     pool.kernel[i] = 1 + below(4);

@@ -63,7 +63,7 @@ def command(
         str | None, typer.Option(help="Of a run directory: hardened (default). Soft networks cannot be compiled.")
     ] = None,
     precision: Annotated[
-        str, typer.Option(help="exact, or fast: tables of bytes, quicker, of which a few bits differ.")
+        str, typer.Option(help="exact, or fast: large layers rounded, quicker and smaller; a few bits differ.")
     ] = "exact",
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Compare both networks on the run's own test data.")
@@ -82,9 +82,11 @@ def command(
     pictures, not_checked = _test_pictures(source, loaded) if check else (None, "--no-check was given.")
     name = None
     if pictures is not None:
+        from firebit.compiler.agreement import rounding
         from firebit.train.compile import compared
 
-        report, name = replace(report, agreement=compared(loaded, plan, pictures)), pictures.name
+        found = None if report.exact is None else rounding(report.exact, plan, pictures.images)
+        report, name = replace(report, agreement=compared(loaded, plan, pictures), rounding=found), pictures.name
     made = Compiled(target, replaced, plan.fingerprint, report, name, not_checked)
     if json_:
         typer.echo(json.dumps(made.to_dict(), indent=2))
@@ -183,8 +185,9 @@ def _test_pictures(source: Path, loaded: "LoadedModel") -> "tuple[ImageSet | Non
 def _show(made: Compiled) -> None:
     from firebit.amounts import size
     from firebit.cli.table import show
+    from firebit.compiler.report import difference
 
-    show(replace(made.report, agreement=None).table())
+    show(replace(made.report, agreement=None, rounding=None).table())
     found = made.report.agreement
     if found:
         typer.echo(
@@ -192,6 +195,8 @@ def _show(made: Compiled) -> None:
             f"{found.predictions_differ:,} of {found.pictures:,}; "
             f"bits that differ: {found.bits_differ:,} of {found.bits:,}"
         )
+        if made.report.rounding:
+            typer.echo(f"fast beside exact, {difference(made.report.rounding)}")
     else:
         typer.echo(f"not checked: {printable(str(made.not_checked))}")
     where, length = printable(str(made.file)), size(made.file.stat().st_size)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from firebit.engine.plan import Layer, Logits, Plan
     from firebit.engine.pool import Pool
     from firebit.engine.record import PlanFile
+    from firebit.engine.tables import Tables
     from firebit.engine.term import Shape, Term
 
 _MOST_CLASSES_SHOWN = 20
@@ -73,19 +74,26 @@ def _logits(plan: "Plan", logits: "Logits") -> dict[str, Any]:
 def _sum(plan: "Plan", layer: "Layer | Logits") -> dict[str, Any]:
     return {
         "name": layer.name,
-        "terms": [_term(term) for term in layer.terms],
+        "terms": [_term(plan, term) for term in layer.terms],
         "units": list(plan.sums[layer.name]),
         "bound": int(plan.bounds[layer.name].max()),
     }
 
 
-def _term(term: "Term") -> dict[str, Any]:
+def _term(plan: "Plan", term: "Term") -> dict[str, Any]:
+    from firebit.engine.record import stored
+
     kind = "shortcut" if term.is_shortcut else "conv" if term.is_convolution else "linear"
     found = {"source": term.source, "kind": kind, "weights": list(term.weights.shape), "signs": term.is_sign}
+    found["bits"] = 1 if term.is_sign else 8 * stored(term, plan.precision == "fast").itemsize
     if term.is_convolution:
         found |= {name: list(getattr(term, name)) for name in ("stride", "padding", "dilation")}
         found["groups"] = term.groups
-    return {**found, "pool": _pool(term.pool)}
+    return {**found, "tables": _tables(term.tables), "pool": _pool(term.pool)}
+
+
+def _tables(tables: "Tables | None") -> dict[str, Any] | None:
+    return None if tables is None else {"chunk": tables.chunk, "multipliers": tables.multipliers.tolist()}
 
 
 def _pool(pool: "Pool | None") -> dict[str, Any] | None:
@@ -162,13 +170,16 @@ def _term_text(term: dict[str, Any]) -> str:
     words = [
         term["kind"],
         _shape(term["weights"]),
-        *(["±1"] if term["signs"] else []),
+        *(["±1"] if term["signs"] else ["of 8 bits"] if term["bits"] == 8 else []),
         f"of {printable(term['source'])}",
     ]
     if term["kind"] == "conv":
         words += [f"{name} {_shape(term[name])}" for name in ("stride", "dilation") if term[name] != [1, 1]]
         words += [f"padding {','.join(map(str, term['padding']))}"] if any(term["padding"]) else []
         words += [f"groups {term['groups']}"] if term["groups"] > 1 else []
+    if term["tables"]:
+        least, most = (f(term["tables"]["multipliers"]) for f in (min, max))
+        words += [f"tables in chunks of {term['tables']['chunk']}, multipliers {least:,} … {most:,}"]
     return " ".join(words) + (f", {_pool_text(term['pool'])}" if term["pool"] else "")
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -83,9 +83,7 @@ def agreement(
     """
     of_part = seen or _scaled(model, pixels)
     batch = min(_MOST_AT_ONCE, batch_size(plan))
-    bits: Counter[str] = Counter()
-    differ: Counter[str] = Counter()
-    predictions, change = 0, 0.0
+    tally = _Tally()
     with evaluating(model), torch.no_grad(), _recorded(model) as record:
         for start in range(0, len(pixels), batch):
             part = slice(start, start + batch)
@@ -97,16 +95,47 @@ def agreement(
             for state in walk.states():
                 theirs = by_layer.get(state.layer.name)
                 if theirs is not None:
-                    bits[state.layer.name] += state.bits.size
-                    differ[state.layer.name] += int((theirs.reshape(state.bits.shape) != state.bits).sum())
+                    tally.add_bits(state.layer.name, state.bits, theirs)
             if plan.logits is not None:
-                ours, expected = walk.logits(), output.double().numpy().reshape(len(output), -1)
-                predictions += int((ours.argmax(1) != expected.argmax(1)).sum())
-                change = max(change, float(np.abs(ours - expected).max()))
-    layers = {name: LayerAgreement(bits[name], differ[name]) for name in bits}
-    if plan.logits is None:
-        return Agreement(len(pixels), layers, None, None)
-    return Agreement(len(pixels), layers, predictions, change)
+                tally.add_logits(walk.logits(), output.double().numpy().reshape(len(output), -1))
+    return tally.result(len(pixels), plan.logits is not None)
+
+
+def rounding(exact: Plan, fast: Plan, pixels: NDArray[np.uint8]) -> Agreement:
+    """Run an exact plan and the fast one that was made of it on the same pictures, uint8 (N, *shape), N ≥ 1."""
+    batch = min(_MOST_AT_ONCE, batch_size(exact), batch_size(fast))
+    tally = _Tally()
+    for start in range(0, len(pixels), batch):
+        walks = [reference.Walk(plan, pixels[start : start + batch]) for plan in (exact, fast)]
+        for theirs, ours in zip(*(walk.states() for walk in walks), strict=True):
+            tally.add_bits(ours.layer.name, ours.bits, theirs.bits)
+        if fast.logits is not None:
+            tally.add_logits(walks[1].logits(), walks[0].logits())
+    return tally.result(len(pixels), fast.logits is not None)
+
+
+@dataclass
+class _Tally:
+    """What differs, batch by batch."""
+
+    bits: Counter[str] = field(default_factory=Counter)
+    differ: Counter[str] = field(default_factory=Counter)
+    predictions: int = 0
+    change: float = 0.0
+
+    def add_bits(self, name: str, ours: NDArray[np.uint8], theirs: NDArray[np.uint8]) -> None:
+        self.bits[name] += ours.size
+        self.differ[name] += int((theirs.reshape(ours.shape) != ours).sum())
+
+    def add_logits(self, ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> None:
+        self.predictions += int((ours.argmax(1) != theirs.argmax(1)).sum())
+        self.change = max(self.change, float(np.abs(ours - theirs).max()))
+
+    def result(self, pictures: int, has_logits: bool) -> Agreement:
+        layers = {name: LayerAgreement(self.bits[name], self.differ[name]) for name in self.bits}
+        if not has_logits:
+            return Agreement(pictures, layers, None, None)
+        return Agreement(pictures, layers, self.predictions, self.change)
 
 
 def _scaled(model: nn.Module, pixels: NDArray[np.uint8]) -> Callable[[slice], Tensor]:

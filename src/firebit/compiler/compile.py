@@ -6,9 +6,10 @@ from fractions import Fraction
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 
-from firebit.compiler.agreement import Agreement, agreement
+from firebit.compiler.agreement import agreement, rounding
 from firebit.compiler.assemble import assemble
 from firebit.compiler.call import is_hooked
 from firebit.compiler.lower import lower
@@ -48,9 +49,9 @@ def compile(
         model: a network in which :func:`firebit.nn.harden` has put steps; untouched.
         example: a batch as the model receives it, (N, C, H, W) or (N, F). Where it holds real pictures, the report
             says how many of their bits and predictions snapping changed.
-        precision: "exact": all sums are exact integers. "fast": convolutions over bits add up tables of bytes, and
-            large linear layers have weights of a byte (see :func:`firebit.engine.quantise.quantise`): two to three
-            times as quick, and what that changed is in the report.
+        precision: "exact": all sums are those of 16-bit weights. "fast": large layers have weights of about a byte (see
+            :func:`firebit.engine.quantise.quantise`): up to twice as quick, half as large, and what that changed is
+            in the report.
         classes: names of the classes in the order of the logits, kept in the plan.
         mean: what the model expects: its input is (pixel / 255 − mean) / std, pixels being 0 … 255. A number, or one
             per channel. Where the first layer pads, 255 · mean must be whole.
@@ -104,9 +105,18 @@ def compile_with_report(
         raise UsageError(
             f"The network makes no plan: {problem}", "Change that layer, or compile the network without it."
         ) from error
+    pixels = _pixels(seen, centre, width)
+    exact = None
     if precision == "fast":
-        plan = quantise(plan)
-    return plan, Report(cost(plan), changes, _measured(private, plan, seen, centre, width), precision)
+        exact, plan = plan, quantise(plan)
+    return plan, Report(
+        cost(plan),
+        changes,
+        agreement=None if pixels is None else agreement(private, plan, pixels, lambda part: seen[part]),
+        precision=precision,
+        exact=exact,
+        rounding=None if pixels is None or exact is None else rounding(exact, plan, pixels),
+    )
 
 
 def _private(model: object) -> nn.Module:
@@ -167,11 +177,11 @@ def _numbers(name: str, given: Numbers, channels: int) -> Reals:
     return np.broadcast_to(found, (channels,))
 
 
-def _measured(model: nn.Module, plan: Plan, seen: Tensor, mean: Reals, std: Reals) -> Agreement | None:
-    """How the plan agrees with the model on the example; None where the example is blank, or no pixels."""
+def _pixels(seen: Tensor, mean: Reals, std: Reals) -> NDArray[np.uint8] | None:
+    """The pixels of the example; None where it is blank, or holds no pixels."""
     wide = (1, -1, *(1,) * (seen.dim() - 2))
     pixels = (seen.double().numpy() * std.reshape(wide) + mean.reshape(wide)) * 255
     whole = np.rint(pixels)
     if not seen.any() or (np.abs(pixels - whole) > 1e-3).any() or whole.min() < 0 or whole.max() > 255:
         return None
-    return agreement(model, plan, whole.astype(np.uint8), lambda part: seen[part])
+    return whole.astype(np.uint8)

@@ -10,8 +10,9 @@ from firebit import amounts
 from firebit.compiler.agreement import Agreement
 from firebit.compiler.assemble import Change
 from firebit.engine.cost import Cost
+from firebit.engine.plan import Plan
 
-_FAST = "fast: sums over bits come from tables of bytes, and large linear layers have weights of a byte"
+_FAST = "fast: large layers have smaller integers for weights"
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,17 @@ class Report:
         agreement: bits and predictions that differ from the network's on the example, by snapping and, where the
             precision is "fast", by quantising; None where it held no pictures.
         precision: of the plan.
+        exact: the exact plan that a fast one was made of; None where the plan is exact.
+        rounding: how a fast plan agrees with the exact one, on the same pictures; None as `agreement`, and where the
+            plan is exact.
     """
 
     cost: Cost
     changes: tuple[Change, ...]
     agreement: Agreement | None = None
     precision: str = "exact"
+    exact: Plan | None = None
+    rounding: Agreement | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """All figures as JSON-able values."""
@@ -38,6 +44,7 @@ class Report:
             "cost": self.cost.to_dict(),
             "changes": {change.name: change.largest for change in self.changes},
             "agreement": self.agreement.to_dict() if self.agreement else None,
+            "rounding": self.rounding.to_dict() if self.rounding else None,
         }
 
     def table(self) -> Table:
@@ -66,7 +73,11 @@ class Report:
             "weights changed by: the largest change of a weight, as a share of the largest of its channel",
             *([_FAST] if self.precision == "fast" else []),
         ]
-        return "\n".join([*lines, *([difference(self.agreement)] if self.agreement else [])])
+        if self.agreement:
+            lines.append(difference(self.agreement))
+        if self.rounding:
+            lines.append(f"fast beside exact, {difference(self.rounding)}")
+        return "\n".join(lines)
 
     def __str__(self) -> str:
         return amounts.plain(self.table())

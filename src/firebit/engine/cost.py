@@ -30,8 +30,9 @@ class TermCost:
         source: what it reads: "input" or the name of an earlier layer.
         kind: "conv", "linear" or "shortcut".
         weights: number of weights; of a shortcut, coefficients.
-        weight_bits: bits per weight as stored: 1 where every weight is ±1, else 16; 32 of a shortcut's coefficients.
-        weight_bytes: bytes of the weights in the file; ±1 are packed.
+        weight_bits: bits per weight as stored: 1 where every weight is ±1, else 16, or 8 in a fast plan; 32 of a
+            shortcut's coefficients.
+        weight_bytes: bytes of the weights in the file, with the multipliers of their tables; ±1 are packed.
         macs: multiply-accumulates by kind, "activation × weight": "pixel × int", "bit × int", "bit × ±1",
             "count × int", …; padding cells are counted. A shortcut has none.
         relu_macs: the same with ReLUs: "pixel × real" or "real × real".
@@ -286,7 +287,7 @@ def _term(plan: Plan, term: Term, stored: np.ndarray[Any, Any]) -> TermCost:
         kind=_term_kind(term),
         weights=term.weights.size,
         weight_bits=1 if signs else 8 * stored.itemsize,
-        weight_bytes=stored.nbytes,
+        weight_bytes=stored.nbytes + (0 if term.tables is None else term.tables.multipliers.nbytes),
         macs={f"{_form(plan, term.source)} × {'±1' if signs else 'int'}": every} if every else {},
         relu_macs={f"{'pixel' if term.source == INPUT else 'real'} × real": every} if every else {},
         additions=prod(term.output(source)) if term.is_shortcut else 0,

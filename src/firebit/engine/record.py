@@ -131,7 +131,7 @@ def tensors(plan: Plan, read: Tensors | None = None) -> Tensors:
     for layer in plan.sums_made:
         for index, term in enumerate(layer.terms):
             name = f"{layer.name}.weights.{index}"
-            found[name] = _stored(term, plan.precision == "fast", (read or {}).get(name))
+            found[name] = stored(term, plan.precision == "fast", (read or {}).get(name))
             if term.tables is not None:
                 found[f"{layer.name}.multipliers.{index}"] = term.tables.multipliers
         if isinstance(layer, Layer):
@@ -150,7 +150,14 @@ def fingerprint(plan: Plan, arrays: Tensors) -> str:
     return digest.hexdigest()
 
 
-def _stored(term: Term, is_fast: bool, read: NDArray[Any] | None) -> NDArray[Any]:
+def stored(term: Term, is_fast: bool, read: NDArray[Any] | None = None) -> NDArray[Any]:
+    """The weights of a term as a file holds them: ±1 as bits (uint8), as bytes in a fast plan where they fit, or as is.
+
+    Args:
+        term: whose weights.
+        is_fast: whether its plan is.
+        read: the tensor that it was read from.
+    """
     if term.is_sign:
         return _packed(term.weights)
     if is_fast and read is not None and read.dtype == np.int8 and read.min() >= -_LARGEST_BYTE:
