@@ -62,7 +62,7 @@ def _counted(explanation: Explanation) -> str:
     flagged = sum(map(bool, explanation.found.flags))
     return (
         f"Layer {firing.layer}: {firing.units:,} units, {firing.pictures:,} pictures of {len(firing.classes)} classes, "
-        f"{int(firing.sizes.min()):,} … {int(firing.sizes.max()):,} of each. "
+        f"{' … '.join(dict.fromkeys(f'{size:,}' for size in (firing.sizes.min(), firing.sizes.max())))} of each. "
         f"{flagged or 'No'} unit{'' if flagged == 1 else 's'} constant, or the same as or opposite of another."
     )
 
