@@ -1,12 +1,12 @@
 """Stores of codes measured against their bars: speed beside faiss, upserts, filters.
 
-    python benchmarks/search.py [--rounds 60] [--only index collapsed upsert filter]
+    python benchmarks/search.py [--rounds 60] [--only upsert filter collapsed clusters cloud noise]
 
-One thread. `index`: 1,000,000 × 256 bits, k = 10, batches of 100 queries that were not stored; for three kinds of codes
-(clusters, one cloud, uniform noise) faiss's own indexes are searched over lists × probes for the quickest that reaches
-a recall@10 of 0.99; then it and the store take turns. Recall counts what is not farther than the true tenth. faiss gives
-numbers of rows; the store ids, which are read, and once more with payloads. `collapsed`: 250,000 × 64 bits around 10
-class codes, 2 % of the bits flipped, beside faiss's inverted lists and its HNSW. `upsert`: 1,000,000 codes in calls of
+One thread; every part that is measured takes the place of what the page had of it. `clusters`, `cloud`, `noise`:
+1,000,000 × 256 bits, k = 10, batches of 100 queries that were not stored; faiss's own indexes are searched over lists ×
+probes for the quickest that reaches a recall@10 of 0.99; then it and the store take turns. Recall counts what is not
+farther than the true tenth. faiss gives numbers of rows; the store ids, which are read, and once more with payloads.
+`collapsed`: 250,000 × 64 bits around 10 class codes, 2 % of the bits flipped. `upsert`: 1,000,000 codes in calls of
 10,000, each one a transaction, with payloads. `filter`: 100 queries that share a filter on 1 % of 1,000,000.
 """
 
@@ -18,7 +18,6 @@ for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
 
 import argparse
 import json
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -249,28 +248,43 @@ def filtered(queries: Codes, folder: Path, rounds: int) -> dict[str, float]:
     }
 
 
-def measure(only: list[str], rounds: int, folder: Path) -> Results:
-    """Everything that was asked for."""
-    results = Results()
-    million, asked = 1_000_000, BATCH * BATCHES
-    lists = (512, 1024, 2048, 4096)
+def kinds() -> dict[str, tuple[str, int, int, Callable[[int, int], Codes], tuple[int, ...]]]:
+    """Name, number, bits, maker and faiss's numbers of lists of every kind of codes. Noise has no lists worth it."""
+    million = 1_000_000
+    return {
+        "collapsed": (
+            "collapsed, 250k × 64 bits",
+            250_000,
+            64,
+            lambda n, seed: collapsed(n, 64, seed),
+            (256, 512, 1024),
+        ),
+        "clusters": (
+            *("1000 clusters, 1M × 256 bits", million, 256, lambda n, seed: projected(n, 256, 1000, seed)),
+            (1024, 2048),
+        ),
+        "cloud": ("one cloud, 1M × 256 bits", million, 256, lambda n, seed: projected(n, 256, 0, seed), (1024, 2048)),
+        "noise": ("noise, 1M × 256 bits", million, 256, lambda n, seed: uniform(n, 256, seed), ()),
+    }
+
+
+def measure(only: list[str], rounds: int, folder: Path, results: Results, written: Callable[[], None]) -> None:
+    """Everything that was asked for, written part by part."""
     if "upsert" in only or "filter" in only:
-        results.upsert = upsert(projected(million, 256, 1000, 1), folder)
+        results.upsert = upsert(projected(1_000_000, 256, 1000, 1), folder)
         print(results.upsert, flush=True)
+        written()
     if "filter" in only:
-        results.filter = filtered(projected(asked, 256, 1000, 2), folder, rounds)
+        results.filter = filtered(projected(BATCH * BATCHES, 256, 1000, 2), folder, rounds)
         print(results.filter, flush=True)
-    if "collapsed" in only:
-        codes, queries = collapsed(250_000, 64, 1), collapsed(asked, 64, 2)
-        results.ratios.append(compared("collapsed, 250k × 64 bits", codes, queries, (256, 512, 1024), rounds, folder))
-    if "index" in only:
-        for name, make in (
-            ("1000 clusters, 1M × 256 bits", lambda count, seed: projected(count, 256, 1000, seed)),
-            ("one cloud, 1M × 256 bits", lambda count, seed: projected(count, 256, 0, seed)),
-            ("noise, 1M × 256 bits", lambda count, seed: uniform(count, 256, seed)),
-        ):
-            results.ratios.append(compared(name, make(million, 1), make(asked, 2), lists, rounds, folder))
-    return results
+        written()
+    for word, (name, count, _, make, lists) in kinds().items():
+        if word not in only:
+            continue
+        codes, queries = make(count, 1), make(BATCH * BATCHES, 2)
+        made = compared(name, codes, queries, lists, rounds, folder)
+        results.ratios = sorted([*(each for each in results.ratios if each.codes != name), made], key=lambda r: r.codes)
+        written()
 
 
 def page(results: Results, command: str, note: str) -> str:
@@ -284,11 +298,11 @@ def page(results: Results, command: str, note: str) -> str:
         f"{date.today().isoformat()}. {note}".rstrip(),
         "",
         "k = 10, batches of 100 queries that were not stored. faiss's index is the quickest of its flat one and its",
-        "inverted lists (512 … 4096, every number of probes) whose recall@10 is at least 0.99. Times are the least of a",
+        "inverted lists, with whatever number of probes, whose recall@10 is at least 0.99. Times are the least of a",
         "batch in ms: faiss gives row numbers, the store ids, and in the third column payloads too. Ratios are faiss's",
         "time over the store's with ids: of the least times, and [the quartiles round by round].",
         "",
-        "| codes | faiss's best | its recall | the store | its recall | faiss, ms | store, ms | with payload, ms | ratio |",
+        "| codes | faiss's best | its recall | the store | recall | faiss, ms | store, ms | with payload, ms | ratio |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for each in results.ratios:
@@ -301,18 +315,18 @@ def page(results: Results, command: str, note: str) -> str:
         told = results.upsert
         lines += [
             "",
-            f"**Upsert** of {told['items']:,.0f} codes of 256 bits with ids and payloads, in calls of {PER_CALL:,}, each a",
-            f"transaction that is on the disk: {told['cpu_seconds']:.1f} s of processor time, {told['seconds']:.1f} s on the",
-            f"clock of a machine that others use too. Memory grew by {told['memory_mb']:.0f} MB at most,",
+            f"**Upsert** of {told['items']:,.0f} codes of 256 bits with ids and payloads, in calls of {PER_CALL:,},",
+            f"each a transaction that is on the disk: {told['cpu_seconds']:.1f} s of processor time,",
+            f"{told['seconds']:.1f} s on the clock of this machine. Memory grew by {told['memory_mb']:.0f} MB at most,",
             f"{told['memory_over_codes']:.2f} × the codes. The file has {told['file_mb']:.0f} MB.",
         ]
     if results.filter:
         told = results.filter
         lines += [
             "",
-            f"**Filter** on a field with an index, {told['matching']:,.0f} of a million items match, 100 queries share it,",
-            f"exact, payloads included: {told['queries_per_second']:,.0f} queries per second the first time a filter is",
-            f"seen ({1e3 * told['first_seconds']:.0f} ms a batch), {told['again_per_second']:,.0f} from then on.",
+            f"**Filter** on a field with an index: {told['matching']:,.0f} of a million items match, 100 queries share",
+            f"it, exact, payloads included: {told['queries_per_second']:,.0f} queries per second the first time that a",
+            f"filter is seen ({1e3 * told['first_seconds']:.0f} ms a batch), {told['again_per_second']:,.0f} then on.",
         ]
     return "\n".join([*lines, ""])
 
@@ -321,18 +335,23 @@ def main() -> None:
     """Measure, print and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--only", nargs="+", default=["upsert", "filter", "collapsed", "index"])
+    parser.add_argument("--only", nargs="+", default=["upsert", "filter", *kinds()])
     parser.add_argument("--note", default="", help="what else the machine did")
-    parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     faiss.omp_set_num_threads(1)
-    command = " ".join(["python", "benchmarks/search.py", *(word for word in sys.argv[1:] if word != options.note)])
-    command = command.replace(" --note", "")
+    command = f"python benchmarks/search.py --rounds {options.rounds}"
+    file, results = RESULTS / "search.json", Results()
+    if file.exists():
+        kept = json.loads(file.read_text("utf-8"))
+        results = Results([Ratio(**each) for each in kept["ratios"]], kept["upsert"], kept["filter"])
+
+    def written() -> None:
+        record = asdict(results) | {"command": command, "machine": processor(), "date": date.today().isoformat()}
+        file.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+        (RESULTS / "search.md").write_text(page(results, command, options.note), "utf-8")
+
     with tempfile.TemporaryDirectory() as folder:
-        results = measure(options.only, options.rounds, Path(folder))
-    record = asdict(results) | {"command": command, "machine": processor(), "date": date.today().isoformat()}
-    (options.out / "search.json").write_text(json.dumps(record, indent=2) + "\n", "utf-8")
-    (options.out / "search.md").write_text(page(results, command, options.note), "utf-8")
+        measure(options.only, options.rounds, Path(folder), results, written)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from firebit.search.codes import Codes
 
 Positions = NDArray[np.int64]
 
+_RANK_BITS = 43
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -102,7 +103,7 @@ class Distinct:
         # Codes that come behind k items at smaller distances give none.
         before = np.cumsum(sizes, axis=1) - sizes
         nearer = np.maximum.accumulate(np.where(_begins(found.distances), before, 0), axis=1)
-        sizes = np.where(nearer < k, np.minimum(sizes, k), 0)
+        sizes = np.clip(k - nearer, 0, sizes)
         return self._taken(found, places, sizes, k)
 
     def _taken(
@@ -113,9 +114,10 @@ class Distinct:
         within = np.arange(ends[-1]) - np.repeat(ends - flat, flat)
         positions = self.members[np.repeat(self.starts[places].ravel(), flat) + within]
         distances = np.repeat(found.distances.ravel(), flat)
-        queries = np.repeat(np.arange(len(sizes)), sizes.sum(axis=1))
-        order = np.lexsort((positions, distances, queries))
-        at = np.arange(len(order)) - np.searchsorted(queries, queries)
+        counts = sizes.sum(axis=1)
+        queries = np.repeat(np.arange(len(sizes)), counts)
+        order = np.lexsort((distances.astype(np.int64) << _RANK_BITS | positions, queries))
+        at = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
         kept = at < k
         where = queries[kept], at[kept]
         nearest, items = np.zeros((len(sizes), k), np.int32), np.full((len(sizes), k), -1, np.int64)

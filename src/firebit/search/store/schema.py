@@ -17,7 +17,8 @@ from firebit.search.store.where import check_field, column
 SCHEMA = 1
 _APPLICATION = 0x46424954  # "FBIT"
 _BUSY_SECONDS = 10.0
-_CACHE_KIBIBYTES = 16_384
+_CACHE_KIBIBYTES = 40_960
+_PAGES_PER_CHECKPOINT = 8192
 
 # An item that is replaced gets a new key, so that new rows are those of the largest keys; `gone` lists the keys that
 # are no more. Readers thus follow a store by reading what is new.
@@ -89,6 +90,7 @@ def connect(path: Path) -> sqlite3.Connection:
     # FULL: a commit outlives a power cut. recursive_triggers: REPLACE counts as a deletion.
     for pragma in ("synchronous = FULL", "recursive_triggers = ON", "temp_store = MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_PAGES_PER_CHECKPOINT}")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
     return connection
 
