@@ -232,14 +232,17 @@ def filtered(queries: Codes, folder: Path, rounds: int) -> dict[str, float]:
     with CodeStore.open(folder / "upsert.db", threads=1) as store:
         store.index_field("label")
         store.search(codes=queries[:1], exact=True)
-        first, again = [], []
+        first, again, used = [], [], []
         for label in range(min(rounds, 100)):
             where = {"label": label}
+            begun = time.process_time()
             first.append(timed(lambda: store.search(codes=queries[:BATCH], where=where)))  # noqa: B023
+            used.append(time.process_time() - begun)
             again.append(timed(lambda: store.search(codes=queries[:BATCH], where=where)))  # noqa: B023
         matched = float(store.count({"label": 3}))
     return {
         **{"matching": matched, "first_seconds": min(first), "first_median": median(first)},
+        "first_cpu_seconds": min(used),
         **{
             "again_seconds": min(again),
             "queries_per_second": BATCH / min(first),
@@ -326,7 +329,8 @@ def page(results: Results, command: str, note: str) -> str:
             "",
             f"**Filter** on a field with an index: {told['matching']:,.0f} of a million items match, 100 queries share",
             f"it, exact, payloads included: {told['queries_per_second']:,.0f} queries per second the first time that a",
-            f"filter is seen ({1e3 * told['first_seconds']:.0f} ms a batch), {told['again_per_second']:,.0f} then on.",
+            f"filter is seen ({1e3 * told['first_seconds']:.0f} ms a batch on the clock,",
+            f"{1e3 * told['first_cpu_seconds']:.0f} ms of processor time), {told['again_per_second']:,.0f} then on.",
         ]
     return "\n".join([*lines, ""])
 

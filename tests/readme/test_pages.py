@@ -41,6 +41,20 @@ def test_the_page_on_compiling(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["encoder.firebit", "fast.firebit", "model.firebit"]
 
 
+def test_the_page_on_search(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    *hits, nearest, item, own, refused, parts, filtered, ranked = run("howto/search.md", capsys).splitlines()
+    assert len(hits) == 3
+    assert all(hit.split()[3] == hit.split()[-1] for hit in hits)
+    assert nearest.split()[:2] == ["digit", "7"] and nearest.endswith("True")
+    assert item.endswith("of 500 bits")
+    assert own == "[0 2]"
+    assert refused == "digits.db holds codes of 500 bits, not 2880."
+    assert (parts, filtered, ranked) == ("True", "True", "True")
+
+
 def test_the_page_on_benchmarks(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

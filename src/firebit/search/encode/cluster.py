@@ -31,7 +31,7 @@ def execute(job: Job, numbers: Sequence[int], workers: int) -> Iterator[Done]:
     if not ray.is_initialized():
         try:
             ray.init(log_to_driver=False, logging_level="error", include_dashboard=False)
-        except (ConnectionError, RuntimeError) as error:
+        except Exception as error:  # Ray raises plain ones where a node does not start in time
             reason = " ".join(str(error).split())
             raise UnavailableError(f"Ray cannot be reached: {reason}.", "Check RAY_ADDRESS, or unset it.") from error
     context = ray.data.DataContext.get_current()

@@ -64,7 +64,8 @@ class Distinct:
         begins = np.ones(len(order), bool)
         begins[1:] = in_order[1:] != in_order[:-1]
         starts = np.append(np.flatnonzero(begins), len(order))
-        code_of = np.zeros_like(self.code_of)
+        # Positions of other items are never asked for: their pages need not even be touched.
+        code_of = np.empty_like(self.code_of)
         code_of[members] = np.cumsum(begins) - 1
         return Distinct(self.codes[in_order[begins]], members, starts, _first(members, starts), code_of)
 
@@ -98,7 +99,7 @@ class Distinct:
         return found.distances, found.ranks
 
     def _expanded(self, found: Nearest, k: int) -> tuple[NDArray[np.int32], Positions]:
-        places = self.code_of[found.ranks]
+        places = np.where(found.ranks < 0, 0, self.code_of[found.ranks])
         sizes = np.where(found.ranks < 0, 0, self.starts[places + 1] - self.starts[places])
         # Codes that come behind k items at smaller distances give none.
         before = np.cumsum(sizes, axis=1) - sizes

@@ -19,6 +19,8 @@ Found = tuple[NDArray[np.int32], NDArray[np.int64]]
 
 _LAST = np.int64(0xFFFFFFFF)
 _FEWEST_MERGED = 5_000
+_SPARSEST = 8
+"""Keys per item up to which a table of keys is worth its memory."""
 
 
 @dataclass(eq=False)
@@ -41,13 +43,28 @@ class Segment:
     def _by_key(self) -> NDArray[np.int64]:
         return np.argsort(self.keys, kind="stable")
 
+    @cached_property
+    def _table(self) -> NDArray[np.int64]:
+        """Positions by key, from the smallest key on; −1 where there is none."""
+        table = np.full(np.ptp(self.keys) + 1, -1, np.int64)
+        table[self.keys - self.keys.min()] = np.arange(len(self.keys))
+        return table
+
     def positions(self, keys: NDArray[np.int64]) -> Positions:
-        """Where the items of some keys are, ascending; keys of other items are left out."""
+        """Where the items of some keys are, ascending; keys of other items are left out.
+
+        Args:
+            keys: int64, each once.
+        """
         if not len(self.keys) or not len(keys):
             return np.empty(0, np.int64)
+        if np.ptp(self.keys) < _SPARSEST * len(self.keys):
+            offsets = keys - self.keys.min()
+            places = self._table[offsets[(offsets >= 0) & (offsets < len(self._table))]]
+            return np.sort(places[places >= 0])
         at = np.minimum(np.searchsorted(self.keys, keys, sorter=self._by_key), len(self.keys) - 1)
         places = self._by_key[at]
-        return np.unique(places[self.keys[places] == keys])
+        return np.sort(places[self.keys[places] == keys])
 
     def without(self, keys: NDArray[np.int64]) -> "Segment":
         """The same without the items of some keys. Their positions stay empty."""
