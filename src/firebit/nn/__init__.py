@@ -3,6 +3,7 @@
 from firebit.nn.balance import balance
 from firebit.nn.census import Census, LayerCensus, census, counting
 from firebit.nn.centre import CentredConv2d, CentredDropout, CentredLinear
+from firebit.nn.encoder import Encoder
 from firebit.nn.growth import EntropyPenalty, Growth, SlopeGrowth, entropy_penalty, param_groups
 from firebit.nn.harden import harden
 from firebit.nn.measure import clipped_units
@@ -23,6 +24,7 @@ __all__ = [
     "CentredConv2d",
     "CentredDropout",
     "CentredLinear",
+    "Encoder",
     "EntropyPenalty",
     "Growth",
     "LayerCensus",
