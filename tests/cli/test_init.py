@@ -15,6 +15,7 @@ from firebit import cli, errors
 from firebit.cli import doctor
 
 COMMANDS = ("train", "eval", "compile", "predict", "inspect", "models", "summary", "reproduce", "data", "doctor")
+COMMANDS += ("encode", "index", "search")
 
 
 def leave(*arguments: str) -> Any:
