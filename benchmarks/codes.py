@@ -2,6 +2,7 @@
 
     python benchmarks/codes.py efficientnet_lite0 --side 160 --features FOLDER   # a pretrained backbone, frozen
     python benchmarks/codes.py cifar10-best --run RUN --layer act3               # bits of a network of ours, frozen
+    python benchmarks/codes.py cifar10-relu --run RUN --layer act3 --real        # activations of its ReLU baseline
     python benchmarks/codes.py cifar10-codes --run RUN                           # a network with a layer of codes
     python benchmarks/codes.py page                                              # docs/results/codes.md, its figures
 
@@ -34,6 +35,7 @@ from firebit.search.evaluate import PROTOCOLS, SearchMetrics, itq, lsh, split, u
 from firebit.search.evaluate.coder import compiled_coder
 from firebit.search.evaluate.report import plot
 from firebit.search.evaluate.study import Subject, summary
+from firebit.train.codes import outputs
 from firebit.train.features import FeatureStore, extract
 from firebit.train.graft import graft
 from firebit.train.head import Head, HeadOptions, train_head
@@ -120,6 +122,14 @@ def network_features(run: Path, layer: str) -> Material:
     return Material(np.concatenate(found), sets[0].labels, sets[1].labels)
 
 
+def real_features(run: Path, layer: str) -> Material:
+    """Activations of a layer of a run's ReLU baseline."""
+    model = load_model_file(run / "relu.safetensors").model
+    sets = [load("cifar10", part) for part in ("train", "test")]
+    found = [outputs(model, pictures, layer) for pictures in sets]
+    return Material(np.concatenate(found), sets[0].labels, sets[1].labels)
+
+
 def grafted(case: Case, material: Material, options: HeadOptions, run: Path, layer: str) -> SearchMetrics:
     """Train the head, graft it on the run's network, compile that, and judge the codes that the engine gives."""
     loaded = load_model_file(run / "hardened.safetensors")
@@ -154,7 +164,7 @@ def record(path: Path, about: dict[str, Any], todo: Iterator[Case], run: Callabl
 
 def about(arguments: argparse.Namespace, options: HeadOptions | None) -> dict[str, Any]:
     """What a reader has to know of the figures."""
-    words = [f"--{name} {value}" for name, value in _given(arguments).items()]
+    words = [f"--{name} {value}" for name, value in _given(arguments).items()] + ["--real"] * arguments.real
     return {
         "command": " ".join(["python benchmarks/codes.py", arguments.name, *words]),
         "firebit": firebit.__version__,
@@ -277,6 +287,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, help="of the pictures a backbone sees")
     parser.add_argument("--layer", help="of a compiled network, whose bits are features")
     parser.add_argument("--features", type=Path, default=Path("features"), help="where features are kept")
+    parser.add_argument("--real", action="store_true", help="the run's ReLU baseline, whose activations are features")
     parser.add_argument("--run", type=Path, help="a finished run")
     parser.add_argument("--hidden", type=int, help="bits of a hidden layer of the head")
     parser.add_argument("--epochs", type=int, help="of heads")
@@ -296,8 +307,9 @@ def main() -> None:
         record(path, facts, cases(arguments.seeds, arguments.protocols), lambda case: measured(case, material, options))
         return
     # The network was trained on every class, and on the whole training set: other protocols would not be fair.
-    own = network_features(arguments.run, arguments.layer)
-    compiled = [Case(MAIN[0], "compiled", MAIN[1], seed) for seed in arguments.seeds]
+    own = (real_features if arguments.real else network_features)(arguments.run, arguments.layer)
+    seeds = () if arguments.real else arguments.seeds
+    compiled = [Case(MAIN[0], "compiled", MAIN[1], seed) for seed in seeds]
     todo = (*compiled, *cases(arguments.seeds, ["cifar10-2"]))
 
     def judged(case: Case) -> SearchMetrics:
