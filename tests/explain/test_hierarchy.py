@@ -1,6 +1,8 @@
 """WordNet above ImageNet, and hierarchies of TOML."""
 
 import gzip
+import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -100,3 +102,39 @@ def test_a_missing_file_and_one_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="is no TOML"):
         load_hierarchy(tmp_path / "binary.toml", CLASSES)
+
+
+WORDNET = """  1 This software is WordNet, by Princeton
+  2
+  3 and may be copied.
+00001740 03 n 01 entity 0 001 ~ 00002137 n 0000 | what is
+00002137 05 n 02 animal 0 living_creature 0 002 @ 00001740 n 0000 ~ 00002684 n 0000 | what lives | or seems to
+00002684 05 n 01 Rex 1 002 @i 00002137 n 0000 + 00001234 v 0101 | a dog
+"""
+
+
+def test_the_builder_reads_wordnet_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Path(__file__).parents[2] / "scripts" / "build_wordnet.py"
+    if not script.is_file():
+        pytest.skip("the builder is not in an installed package")
+    spec = importlib.util.spec_from_file_location("build_wordnet", script)
+    assert spec is not None
+    assert spec.loader is not None
+    builder = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "build_wordnet", builder)
+    spec.loader.exec_module(builder)
+    monkeypatch.setattr(builder, "CLASSES", 1)
+    (tmp_path / "data.noun").write_text(WORDNET, "ascii")
+    (tmp_path / "ids.json").write_text('{"n00002684": 0}', "ascii")
+    builder.main(tmp_path / "data.noun", tmp_path / "ids.json", tmp_path)
+    lines = gzip.decompress((tmp_path / "imagenet.tsv.gz").read_bytes()).decode().splitlines()
+    assert lines == [
+        "n00002684\tRex\tn00002137",
+        "n00001740\tentity\t",
+        "n00002137\tanimal, living creature\tn00001740",
+    ]
+    licence = "This software is WordNet, by Princeton\n\nand may be copied.\n"
+    assert (tmp_path / "LICENSE").read_text("utf-8") == licence
+    (tmp_path / "ids.json").write_text("n00000001", "ascii")
+    with pytest.raises(SystemExit, match="1 ids, 1 of which WordNet does not know"):
+        builder.main(tmp_path / "data.noun", tmp_path / "ids.json", tmp_path)
