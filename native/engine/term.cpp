@@ -89,9 +89,9 @@ void set_taps(Term& term) {
   term.rows = term.taps.size();
 }
 
-// Counting reads a bit for every weight, tables four bytes: where those leave the second cache, it wins everywhere.
+// Counting reads a bit for every weight, tables four bytes: where they come from far away, it wins everywhere.
 bool counts(const Term& term, const TermRecord& record, const Kernels& kernels) {
-  constexpr std::size_t cached = std::size_t{1} << 20;
+  constexpr std::size_t cached = std::size_t{1} << 22;
   const bool whole = term.groups == 1 || term.outputs % 4 == 0;
   if (record.chunk > 0 || !whole || 2 * term.inputs < 8 * octets(term.inputs)) return false;
   return (kernels.counts_best || 4 * record.weights.size() > cached) && is_sign(term, record.weights.data());

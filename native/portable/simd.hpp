@@ -146,7 +146,7 @@ struct Simd {
 
   static constexpr std::size_t square_vectors = 2;
   static constexpr bool wide_best = false;
-  static constexpr bool counts_best = false;
+  static constexpr bool counts_best = true;
   static constexpr bool saturates = false;
   static constexpr bool has_tables64 = true;
 

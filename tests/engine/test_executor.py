@@ -1,206 +1,28 @@
-"""Native code against the reference, bit for bit: on drawn layers of every kind, in every batch, on every thread."""
+"""What computes a plan: in every batch, on every thread, in every process, from whatever it is given."""
 
 import multiprocessing
 import os
 import pickle
 import threading
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, reject, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from firebit.engine import native, reference
 from firebit.engine.executor import NativeExecutor, ReferenceExecutor, executor
 from firebit.engine.network import Network
-from firebit.engine.plan import Input, Layer, Logits, Plan
-from firebit.engine.pool import Pool
-from firebit.engine.tables import Tables, chunk_sums, spans
-from firebit.engine.term import Term
-from firebit.errors import ModelFileError, UsageError
+from firebit.engine.plan import Plan
+from firebit.errors import UsageError
 
 BUILT = native.instruction_sets()[:-1]
-FEW, MANY = 60, 10_000
 
 needs_native = pytest.mark.skipif(not BUILT, reason="no native code is built")
 
 
 def pictures(plan: Plan, count: int, seed: int = 0) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (count, *plan.input.shape), np.uint8)
-
-
-def check(plan: Plan, count: int, threads: int = 1, seed: int = 0) -> None:
-    """Sums, bits, codes and logits of every layer equal those of the reference, on every instruction set."""
-    seen = pictures(plan, count, seed)
-    expected = list(reference.states(plan, seen))
-    for name in BUILT:
-        found = NativeExecutor(plan, name, threads)
-        for state in expected:
-            layer, bits = state.layer.name, state.bits
-            where = (name, layer, found.methods[layer])
-            assert np.array_equal(found.bits(seen, layer), bits), where
-            assert np.array_equal(found.sums(seen, layer), state.sums), where
-            packed = np.packbits(bits.reshape(count, -1), axis=1, bitorder="little")
-            assert np.array_equal(found.codes(seen, layer), packed), where
-        if plan.logits is not None:
-            assert np.array_equal(found.logits(seen), reference.logits(plan, seen)), name
-
-
-def whole(random: np.random.Generator, largest: int, shape: tuple[int, ...]) -> NDArray[np.int16]:
-    return random.integers(-largest, largest, shape, endpoint=True).astype(np.int16)
-
-
-def signs(weights: NDArray[np.int16]) -> NDArray[np.int16]:
-    return np.where(weights > 0, np.int16(1), np.int16(-1))
-
-
-def sides(least: int, most: int) -> st.SearchStrategy[tuple[int, int]]:
-    return st.tuples(st.integers(least, most), st.integers(least, most))
-
-
-@st.composite
-def pools(draw: st.DrawFn, kinds: tuple[str, ...]) -> Pool:
-    kernel = draw(sides(1, 3))
-    padding = (draw(st.integers(0, kernel[0] // 2)), draw(st.integers(0, kernel[1] // 2)))
-    flags = draw(st.booleans()), draw(st.booleans())
-    return Pool(draw(st.sampled_from(kinds)), kernel, draw(sides(1, 3)), padding, *flags)
-
-
-def firing(channels: int, post: Pool | None = None) -> Layer:
-    """Bits of pixels, each on its own: about half of them fire."""
-    term = Term("input", np.ones((channels, 1, 1, 1), np.int16), groups=channels)
-    return Layer("seen", (term,), np.full((1, channels), 128, np.int32), np.ones(channels, np.int8), post)
-
-
-@st.composite
-def convolutions(draw: st.DrawFn, source: str, channels: int, largest: int) -> Term:
-    groups = draw(st.sampled_from([count for count in (1, 1, 2, 3, channels) if channels % count == 0]))
-    outputs = groups * draw(st.integers(1, 40 if groups == 1 else 6))
-    random = np.random.default_rng(draw(st.integers(0, 2**32)))
-    weights = whole(random, largest, (outputs, channels // groups, *draw(sides(1, 5))))
-    padding = draw(st.tuples(*[st.integers(0, 3)] * 4))
-    return Term(source, weights, draw(sides(1, 4)), padding, draw(sides(1, 2)), groups)
-
-
-@st.composite
-def some_tables(draw: st.DrawFn, weights: NDArray[np.int16]) -> Tables:
-    """Tables of any chunk whose entries come near their bounds."""
-    chunk, share = draw(st.sampled_from([1, 2, 3, 4, 5, 8, 64])), draw(st.floats(0.1, 0.95))
-    found = spans(weights)
-    room = np.minimum(255 / np.maximum(chunk_sums(found, chunk).max(1), 1), 65_535 / np.maximum(found.sum(1), 1))
-    return Tables(np.clip(room * share * 2**24, 1, 2**24).astype(np.int32), chunk)
-
-
-def made_terms(draw: st.DrawFn, kind: str, source: str, shape: tuple[int, ...], largest: int) -> tuple[Term, ...]:
-    """The terms of the layer that is tested."""
-    random, channels = np.random.default_rng(draw(st.integers(0, 2**32))), shape[0]
-    if kind.endswith("dot"):
-        weights = whole(random, largest, (draw(st.integers(1, 30)), int(np.prod(shape))))
-        return (Term(source, signs(weights) if kind in SIGNS else weights),)
-    if kind == "terms":
-        # A block of a residual net, with or without a projection.
-        plain = Term(source, whole(random, 9, (channels, channels, 3, 3)), padding=(1, 1, 1, 1))
-        added = Term(source, random.integers(-99, 99, channels).astype(np.int32))
-        projected = Term(source, whole(random, largest, (channels, channels, 1, 1)))
-        return (plain, added, projected) if draw(st.booleans()) else (plain, added)
-    term = draw(convolutions(source, channels, largest))
-    if kind in SIGNS:
-        return (replace(term, weights=signs(term.weights)),)
-    if kind == "fast":
-        term = replace(term, tables=draw(some_tables(term.weights)), pool=draw(st.none() | pools(("max", "sum"))))
-        return (term,)
-    return (replace(term, pool=draw(pools(("max", "sum")))),) if kind == "pooled" else (term,)
-
-
-def made_layer(draw: st.DrawFn, kind: str, terms: tuple[Term, ...], shape: tuple[int, ...]) -> Layer:
-    """A layer of these terms whose thresholds lie among its sums, behind a source of that shape."""
-    random, first = np.random.default_rng(draw(st.integers(0, 2**32))), terms[0]
-    rows = 1
-    if kind == "pooled" and first.pool is not None and draw(st.booleans()):
-        rows = len(first.pool.windows(*first.sums(shape)[1:]))
-    if first.tables is None:
-        reach = int(np.abs(first.weights).sum()) // first.channels
-        least = -reach
-    else:
-        reach, least = int(first.tables.most(first.weights.astype(np.int16)).sum(1).min()), 0
-    threshold = random.integers(least, reach, (rows, first.channels), endpoint=True).astype(np.int32)
-    direction = random.choice(np.array([1, 1, 1, -1, -1, 0], np.int8), first.channels)
-    post = draw(pools(("max", "sum", "mean"))) if not kind.endswith("dot") and draw(st.booleans()) else None
-    return Layer("made", terms, threshold, direction, post)
-
-
-@st.composite
-def plans(draw: st.DrawFn, kind: str) -> Plan:
-    """A layer of a kind, and logits that see it whole."""
-    channels, size = (
-        (draw(st.integers(1, 70)), draw(sides(1, 4)))
-        if kind.endswith("dot")
-        else (
-            draw(st.integers(1, 13)),
-            draw(sides(1, 19)),
-        )
-    )
-    random = np.random.default_rng(draw(st.integers(0, 2**32)))
-    large = kind in ("tabled", "product", "fast") or (kind != "bytes" and draw(st.booleans()))
-    largest = 32_767 if large else draw(st.sampled_from([1, 3, 20, 64, 127]))
-    post = draw(pools(("sum", "mean"))) if kind == "counts" else None
-    if kind == "scalar":
-        # Counts over a byte.
-        size, post = (17, 18), Pool("sum", (16, 17), (1, 1))
-    layers = () if kind in ("product", "bytes") else (firing(channels, post),)
-    try:
-        shape = (channels, *size) if post is None else post.shape((channels, *size))
-        terms = made_terms(draw, kind, layers[0].name if layers else "input", shape, largest)
-        seen = Input((channels, *size), tuple(random.integers(0, 256, channels).tolist()))
-        precision = "fast" if kind == "fast" else "exact"
-        plan = Plan(seen, (*layers, made_layer(draw, kind, terms, shape)), precision=precision)
-        weights = whole(random, 999, (3, int(np.prod(plan.values["made"].shape))))
-        last = Logits("last", (Term("made", weights),), 0.37, np.array([0.1, -0.2, 1e-3]))
-        return Plan(seen, plan.layers, last, precision=precision)
-    except ModelFileError:
-        # A window or kernel larger than its map, or sums too large.
-        reject()
-
-
-METHODS = ("product", "bytes", "lookup", "tabled", "scalar", "dot")
-SIGNS = ("signs", "sign dot")
-KINDS = (*METHODS, *SIGNS, "counts", "pooled", "terms", "fast")
-
-
-def drawn(kind: str, examples: int) -> None:
-    used: set[str] = set()
-
-    @settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=examples, database=None)
-    @given(plans(kind), st.integers(1, 5), st.integers(1, 3), st.integers(0, 99))
-    def run(plan: Plan, count: int, threads: int, seed: int) -> None:
-        check(plan, count, threads, seed)
-        for name in BUILT:
-            used.update(*NativeExecutor(plan, name, 1).methods.values())
-
-    run()
-    assert kind in used or kind not in METHODS, used
-
-
-@needs_native
-@pytest.mark.parametrize("kind", KINDS)
-def test_drawn_layers(kind: str) -> None:
-    drawn(kind, FEW)
-
-
-@needs_native
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
-def test_many_drawn_layers(kind: str) -> None:
-    drawn(kind, MANY)
-
-
-@needs_native
-def test_small_plans_of_every_field(plan: Plan) -> None:
-    for threads in (1, 3):
-        check(plan, 37, threads)
 
 
 @needs_native

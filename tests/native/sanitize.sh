@@ -20,7 +20,7 @@ cat >"$work/path/sitecustomize.py" <<'PYTHON'
 import sys
 sys.meta_path[:] = [finder for finder in sys.meta_path if "ditable" not in type(finder).__name__]
 PYTHON
-[ $# -gt 0 ] || set -- tests/engine/test_executor.py tests/engine/test_native.py
+[ $# -gt 0 ] || set -- tests/engine/test_exactness.py tests/engine/test_executor.py tests/engine/test_native.py
 cd "$root"
 compiler=${CXX:-g++}
 LD_PRELOAD="$("$compiler" -print-file-name=libasan.so) $("$compiler" -print-file-name=libubsan.so) \

@@ -64,5 +64,6 @@ def test_the_exactness_tests_under_sanitizers() -> None:
     if shutil.which("g++") is None or shutil.which("cmake") is None:
         pytest.skip("needs g++ and cmake")
     script = ROOT / "tests" / "native" / "sanitize.sh"
-    printed = output("bash", script, "tests/engine/test_executor.py", "-k", "drawn or small or batches")
+    tests = ["tests/engine/test_exactness.py", "tests/engine/test_executor.py"]
+    printed = output("bash", script, *tests, "-k", "drawn or small or batches")
     assert any("passed" in line for line in printed)
