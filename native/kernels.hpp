@@ -195,6 +195,9 @@ struct Kernels {
   void (*add_bits)(const std::uint8_t* plane, unsigned bit, std::int32_t coefficient, std::size_t count, std::int32_t* out);
   void (*pool_sums)(const SumPool& pool);
   void (*step)(const Stepping& stepping);
+  // The same of one channel with a limit per column: bit `bit` of out[i] changes where sums[i] > limits[i].
+  void (*step_each)(const std::int32_t* sums, const std::int32_t* limits, unsigned bit, std::size_t count,
+                    std::uint8_t* out);
 };
 
 constexpr std::uint32_t no_tap = 0xffffffffu;

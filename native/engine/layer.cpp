@@ -36,7 +36,6 @@ void set_limits(Layer& layer, const LayerRecord& record) {
         "windows do not fit the places");
   for (std::int32_t row : record.windows) check(row >= 0 && static_cast<std::size_t>(row) < record.rows, "no such row");
   layer.rows = record.rows;
-  layer.windows = record.windows;
   layer.limits.resize(record.rows * channels);
   layer.flips.resize(quads(channels));
   layer.before_flips.resize(quads(channels));
@@ -50,6 +49,11 @@ void set_limits(Layer& layer, const LayerRecord& record) {
       check(threshold > std::numeric_limits<std::int32_t>::min(), "a threshold is out of range");
       layer.limits[row * channels + c] = direction == 0 ? never : direction > 0 ? threshold - 1 : threshold;
     }
+  }
+  if (layer.rows == 1) return;
+  layer.place_limits.reserve(layer.units.size());
+  for (std::size_t c = 0; c < channels; ++c) {
+    for (std::int32_t row : record.windows) layer.place_limits.push_back(layer.limits[static_cast<std::size_t>(row) * channels + c]);
   }
 }
 

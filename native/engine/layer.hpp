@@ -29,7 +29,7 @@ struct Layer {
   std::size_t rows = 1;
   std::vector<std::int32_t> limits;          // [rows][channels]
   std::vector<std::uint8_t> flips;           // per four channels
-  std::vector<std::int32_t> windows;         // which row holds at each place; empty: the first
+  std::vector<std::int32_t> place_limits;    // [channels][area], where there are several rows
   std::vector<std::uint16_t> look_up_thresholds;  // of a layer that is one look-up: per output, four at a time
   std::vector<std::uint8_t> look_up_flips;
 

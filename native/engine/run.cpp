@@ -52,11 +52,8 @@ void step_map(const Work& work, std::size_t stride, std::uint8_t* to) {
   }
   for (std::size_t q = 0; q < quads(channels); ++q) std::memset(to + q * area, layer.flips[q], area);
   for (std::size_t c = 0; c < channels; ++c) {
-    std::uint8_t* plane = to + c / 4 * area;
-    for (std::size_t i = 0; i < area; ++i) {
-      const std::int32_t limit = layer.limits[static_cast<std::size_t>(layer.windows[i]) * channels + c];
-      plane[i] = static_cast<std::uint8_t>(plane[i] ^ ((sums[c * stride + i] > limit ? 1u : 0u) << c % 4));
-    }
+    const std::int32_t* limits = layer.place_limits.data() + c * area;
+    work.kernels.step_each(sums + c * stride, limits, c % 4, area, to + c / 4 * area);
   }
 }
 

@@ -42,7 +42,8 @@ Kernels kernels(const char* name) {
           dot16<Simd>,
           add_bits<Simd>,
           pool_sums<Simd>,
-          step<Simd>};
+          step<Simd>,
+          step_each<Simd>};
 }
 
 }  // namespace firebit::generic

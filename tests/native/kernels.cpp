@@ -237,6 +237,11 @@ void step(const Kernels& a, const Kernels& b) {
   a.step({sums.data(), columns, channels, columns, limits.data(), flips.data(), x.data(), columns});
   b.step({sums.data(), columns, channels, columns, limits.data(), flips.data(), y.data(), columns});
   compare("step", x, y, quads * columns);
+  const auto each = drawn<std::int32_t>(columns, -9, 9);
+  const unsigned bit = static_cast<unsigned>(below(4));
+  a.step_each(sums.data(), each.data(), bit, columns, x.data());
+  b.step_each(sums.data(), each.data(), bit, columns, y.data());
+  compare("step_each", x, y, quads * columns);
 }
 
 }  // namespace
