@@ -73,7 +73,7 @@ class LayerCensus:
 
     @property
     def level(self) -> float:
-        """Share of (unit, sample) pairs that are at 0 or at 1: the level of binarisation, 0 … 1."""
+        """The level of binarisation, 0 … 1, which is the share of (unit, sample) pairs that are at 0 or at 1."""
         return int(self.saturated.sum()) / (self.count * self.units)
 
     @property
