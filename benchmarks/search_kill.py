@@ -155,17 +155,15 @@ def trial(
     return Kill(returned, kind, took_place, lost, visible, seconds), held
 
 
-def trials(path: Path, count: int, seed: int) -> list[Kill]:
+def trials(path: Path, count: int, seed: int) -> Iterator[Kill]:
     """Kills one after the other, on one store."""
-    chance, state, start, made = random.Random(seed), State(), 0, []
+    chance, state, start = random.Random(seed), State(), 0
     CodeStore.open(path, BITS).close()
     for number in range(count):
         kill, state = trial(path, seed, start, state, chance, compacting=number % 3 == 2)
-        made.append(kill)
+        yield kill
         # The call that was under way is done next, or done again: both leave the same.
         start = kill.calls + kill.took_place
-        print(number + 1, kill, flush=True)
-    return made
 
 
 def main() -> None:
@@ -178,9 +176,18 @@ def main() -> None:
     options = parser.parse_args()
     if options.work:
         work(options.work, options.seed, options.start)
+    made: list[Kill] = []
     with tempfile.TemporaryDirectory() as folder:
-        made = trials(Path(folder) / "codes.db", options.kills, options.seed)
-    command = f"python benchmarks/search_kill.py --kills {options.kills} --seed {options.seed}"
+        for kill in trials(Path(folder) / "codes.db", options.kills, options.seed):
+            made.append(kill)
+            print(len(made), kill, flush=True)
+            if len(made) % 10 == 0 or len(made) == options.kills:
+                write(made, options.seed)
+
+
+def write(made: list[Kill], seed: int) -> None:
+    """Write the page of what was found so far."""
+    command = f"python benchmarks/search_kill.py --kills {len(made)} --seed {seed}"
     record = {"command": command, "machine": processor(), "date": date.today().isoformat()}
     record |= {"kills": [asdict(kill) for kill in made]}
     (RESULTS / "search-kill.json").write_text(json.dumps(record, indent=2) + "\n", "utf-8")
