@@ -18,6 +18,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import date
+from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
 from tempfile import TemporaryDirectory
@@ -97,10 +98,10 @@ def cases(seeds: list[int], protocols: list[str]) -> Iterator[Case]:
     for protocol in protocols:
         for seed in seeds:
             yield from (Case(protocol, method, MAIN[1], seed) for method in METHODS)
-    for method in ("rectifier", "ITQ", "sigmoid", "relu", "LSH"):
-        for protocol in (name for name in ("cifar10-2", "unseen") if name in protocols):
-            for bits in BITS[1:]:
-                yield from (Case(protocol, method, bits, seed) for seed in seeds)
+    both = [name for name in ("cifar10-2", "unseen") if name in protocols]
+    for methods in (("rectifier", "ITQ"), ("sigmoid", "relu", "LSH")):
+        for protocol, seed, bits in product(both, seeds, BITS[1:]):
+            yield from (Case(protocol, method, bits, seed) for method in methods)
 
 
 def trained(case: Case, material: Material, options: HeadOptions) -> Head:
@@ -267,9 +268,9 @@ def page() -> None:
         "",
         "Per cent (entropy: of a bit, 0 to 1), mean ± standard deviation over seeds of the head and, where a protocol "
         "draws, of the split. mAP is the exact mean over all orders of ties. [Codes for search](../howto/codes.md) "
-        "says what columns and protocols mean; figures of different protocols do not compare. All rows of a table see the "
-        "same features. Hidden layer and epochs of the heads were chosen on a fifth of the test set, with one seed, "
-        "heads being trained on the rest of it.",
+        "says what columns and protocols mean; figures of different protocols do not compare. All rows of a table see "
+        "the same features. Hidden layer and epochs of the heads were chosen on a fifth of the test set, with one "
+        "seed, heads being trained on the rest of it.",
         "",
     ]
     for path in sorted(FOLDER.glob("*.json")):
