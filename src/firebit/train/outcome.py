@@ -8,11 +8,12 @@ from torch import Tensor, nn
 from firebit.errors import UsageError
 from firebit.nn.harden import harden
 from firebit.nn.snap import snap
+from firebit.titles import REAL_VALUED
 from firebit.train.compile import compiled, compiled_row, is_binary
 from firebit.train.evaluate import Batches, evaluate
 from firebit.train.pictures import Pictures
 from firebit.train.recipe import Recipe
-from firebit.train.results import REAL_VALUED, result_row
+from firebit.train.results import result_row
 from firebit.train.run import RunFolder, load_model_file, save_model
 from firebit.train.stage import Stage, example_of
 from firebit.train.weights import decided

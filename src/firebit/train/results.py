@@ -9,21 +9,7 @@ from torch import Tensor, nn
 from firebit.metrics import Metrics
 from firebit.nn.census import Census
 from firebit.nn.summary import summary
-
-TITLES = {
-    "relu": "ReLU",
-    "phase1": "phase 1",
-    "phase1 steps": "phase 1, steps",
-    "phase2": "phase 2",
-    "phase2 steps": "phase 2, steps",
-    "weights": "±1 weights",
-    "weights steps": "±1 weights, steps",
-    "weights steps, recalibrated": "±1 weights, steps, recalibrated",
-    "compiled": "compiled, without torch",
-}
-
-REAL_VALUED = "some hidden activations are real numbers"
-"""Why a network is not compiled of which only some layers are binary."""
+from firebit.titles import REAL_VALUED, TITLES
 
 
 def result_row(name: str, model: nn.Module, example: Tensor, metrics: Metrics, census: Census | None) -> dict[str, Any]:
