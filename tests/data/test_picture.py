@@ -40,6 +40,42 @@ def test_rgb_and_grey(tmp_path: Path) -> None:
     np.testing.assert_array_equal(picture.read_pixels(tmp_path / "g.png", grey=False), np.stack([GREY] * 3))
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_pictures_that_are_not_in_a_file(tmp_path: Path, kind: str) -> None:
+    Image.fromarray(COLOURS).save(tmp_path / "c", kind)
+    content = (tmp_path / "c").read_bytes()
+    for grey, size in ((False, None), (True, 3), (False, (2, 5))):
+        expected = picture.read_pixels(tmp_path / "c", grey, size)
+        np.testing.assert_array_equal(picture.decode(content, "it", grey, size, 24), expected)
+    with pytest.raises(DataError, match="it claims 6 × 4 pixels"):
+        picture.decode(content, "it", False, None, 23)
+    with pytest.raises(DataError, match="Not a whole PNG or JPEG picture: it: "):
+        picture.decode(content[:60], "it", False)
+
+
+def test_thumbnails_keep_their_shape(tmp_path: Path) -> None:
+    picture_ = Image.new("RGBA", (400, 100), (255, 0, 0, 0))
+    picture_.save(tmp_path / "a.png")
+    # Transparent is white.
+    assert picture.thumbnail(tmp_path / "a.png", 80).tolist() == np.full((3, 20, 80), 255).tolist()
+    upright = Image.new("L", (400, 100), 9)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright.save(tmp_path / "b.jpg", exif=exif)
+    assert picture.thumbnail(tmp_path / "b.jpg", 80).shape == (3, 80, 20)
+    Image.fromarray(COLOURS).save(tmp_path / "c.png")
+    np.testing.assert_array_equal(picture.thumbnail(tmp_path / "c.png", 80), COLOURS.transpose(2, 0, 1))
+    with pytest.raises(DataError, match="Check the path"):
+        picture.thumbnail(tmp_path / "none.png", 80)
+
+
+@pytest.mark.parametrize("content", [b"", b"GIF89a", b"<svg/>"])
+def test_what_is_no_picture_and_in_no_file(content: bytes) -> None:
+    with pytest.raises(DataError) as caught:
+        picture.decode(content, "it", False)
+    assert caught.value.problem == "Not a whole PNG or JPEG picture: it: cannot identify image."
+
+
 def test_palette(tmp_path: Path) -> None:
     image = Image.fromarray(np.array([[0, 1], [1, 2]], np.uint8))
     image.putpalette([255, 0, 0, 0, 255, 0, 1, 2, 3])

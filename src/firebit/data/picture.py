@@ -4,11 +4,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from firebit.errors import DataError
 
@@ -69,6 +70,49 @@ def read_pixels(path: Path, grey: bool, size: Size | None = None) -> NDArray[np.
         return _pixels(picture, grey, size)
 
 
+def decode(
+    content: bytes, name: str, grey: bool, size: Size | None = None, most: int = MOST_PIXELS
+) -> NDArray[np.uint8]:
+    """Decode a picture that is not in a file: the same as :func:`read_pixels` gives of its file.
+
+    Args:
+        content: of a PNG or JPEG file.
+        name: what an error calls it.
+        grey: one channel (L) rather than three (RGB).
+        size: bring it to that size (:func:`fit`); None leaves it as it is.
+        most: pixels that it may have.
+
+    Returns:
+        uint8 (1 or 3, H, W).
+
+    Raises:
+        DataError: it is broken, no PNG or JPEG picture, or has more than `most` pixels.
+    """
+    with _opened(BytesIO(content), name, most) as picture:
+        return _pixels(picture, grey, size)
+
+
+def thumbnail(path: Path, side: int) -> NDArray[np.uint8]:
+    """A small copy of a picture for eyes: its longer side at most `side`, its shape kept.
+
+    Args:
+        path: a PNG or JPEG file.
+        side: in pixels, ≥ 1.
+
+    Returns:
+        uint8 (3, H, W).
+
+    Raises:
+        DataError: as of :func:`read_pixels`.
+    """
+    with _opened(path) as picture:
+        # Of a JPEG file not all that will be thrown away is decoded.
+        picture.draft("RGB", (2 * side, 2 * side))
+        small = ImageOps.exif_transpose(_eight_bits(picture))
+        small.thumbnail((side, side))
+        return _channels_first(_opaque(small).convert("RGB"))
+
+
 def to_pixels(picture: Image.Image, name: str, grey: bool, size: Size | None = None) -> NDArray[np.uint8]:
     """The pixels of a picture in memory: the same as :func:`read_pixels` gives of its file.
 
@@ -119,23 +163,28 @@ def _pixels(picture: Image.Image, grey: bool, size: Size | None) -> NDArray[np.u
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(source: Path | BytesIO, name: str = "", most: int = MOST_PIXELS) -> Iterator[Image.Image]:
+    name = name or str(source)
     try:
-        with _quiet(), Image.open(path, formats=FORMATS) as picture:
+        with _quiet(), Image.open(source, formats=FORMATS) as picture:
             width, height = picture.size
-            if width * height > MOST_PIXELS:
-                raise DataError(f"{path} claims {width} × {height} pixels.", f"The limit is {MOST_PIXELS} pixels.")
+            if width * height > most:
+                raise DataError(f"{name} claims {width} × {height} pixels.", f"The limit is {most} pixels.")
             yield picture
     except DataError:
         raise
     except Image.DecompressionBombError as error:
-        raise DataError(f"{path} claims too many pixels.", f"The limit is {MOST_PIXELS} pixels.") from error
+        raise DataError(f"{name} claims too many pixels.", f"The limit is {most} pixels.") from error
+    except UnidentifiedImageError as error:
+        # Its own words name an object in memory where there is no file.
+        reason = _reason(error) if isinstance(source, Path) else f"{name}: cannot identify image"
+        raise DataError(f"Not a whole PNG or JPEG picture: {reason}.", "Replace or remove the file.") from error
     except Exception as error:  # decoders fail on a broken file in many ways
         if isinstance(error, OSError) and error.errno is not None:
-            raise DataError(f"Cannot read {path}: {error.strerror}.", "Check the path.") from error
+            raise DataError(f"Cannot read {name}: {error.strerror}.", "Check the path.") from error
         reason = _reason(error)
-        if str(path) not in reason:
-            reason = f"{path}: {reason}"
+        if name not in reason:
+            reason = f"{name}: {reason}"
         raise DataError(f"Not a whole PNG or JPEG picture: {reason}.", "Replace or remove the file.") from error
 
 
