@@ -1,12 +1,12 @@
 """firebit bench: compiled networks beside other libraries, in one interleaved run."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from firebit.cli.status import status
 from firebit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def command(
     settings = _settings(batch, threads, rounds, seconds)
     peers = _peers(peer, no_peers)
     built = {"precision": precision, "weights": weights, "width": width}
-    with TemporaryDirectory() as work, _told() as told:
+    with TemporaryDirectory() as work, status() as told:
         field = _field(targets, relu or [], (data, limit), built, peers, Path(work))
         if plot is not None:
             check_plot(field.pictures)
@@ -135,19 +135,6 @@ def _has_relu(paths: Sequence[Path], relu: Sequence[Path]) -> bool:
     from firebit.cli.field import run_of
 
     return bool(relu) or any(run_of(path) for path in paths)
-
-
-@contextmanager
-def _told() -> Iterator[Callable[[str], None]]:
-    """Show on the error stream what is being done, where that is a terminal."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda what: None
-        return
-    with console.status("reading") as status:
-        yield lambda what: status.update(what)
 
 
 def _show(record: "Record") -> None:
