@@ -1,0 +1,1 @@
+"""What people look at: the report of a run as one file, and a local app for everything interactive. Needs no torch."""
