@@ -19,7 +19,7 @@ from firebit.errors import (
 
 if TYPE_CHECKING:
     __version__: str
-    from firebit import compiler, data, engine, explain, nn, paper, pretrained, search, train, zoo
+    from firebit import compiler, data, engine, explain, nn, paper, pretrained, search, train, web, zoo
     from firebit.compiler.compile import compile
     from firebit.engine.network import load
 
@@ -42,10 +42,13 @@ __all__ = [
     "pretrained",
     "search",
     "train",
+    "web",
     "zoo",
 ]
 
-_ROOMS = frozenset({"compiler", "data", "engine", "explain", "nn", "paper", "pretrained", "search", "train", "zoo"})
+_ROOMS = frozenset(
+    {"compiler", "data", "engine", "explain", "nn", "paper", "pretrained", "search", "train", "web", "zoo"}
+)
 _FUNCTIONS = {"compile": "compiler", "load": "engine.network"}
 
 

@@ -25,8 +25,10 @@ from firebit.cli import (
     inspect,
     models,
     predict,
+    report,
     reproduce,
     search,
+    serve,
     summary,
     train,
 )
@@ -73,6 +75,8 @@ app.command("summary")(summary.command)
 app.command("explain")(explain.command)
 app.command("export")(export.command)
 app.command("bench")(bench.command)
+app.command("report")(report.command)
+app.command("serve")(serve.command)
 app.command("reproduce")(reproduce.command)
 app.command("inspect")(inspect.command)
 app.command("models")(models.command)
