@@ -1,6 +1,8 @@
 """Code on the pages of the documentation runs as it stands there, one block after the other."""
 
+import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 
 from firebit.engine.plan import Input, Layer, Logits, Plan
 from firebit.engine.term import Term
+from firebit.pretrained import find
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -21,7 +24,7 @@ def run(page: str, capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out
 
 
-@pytest.mark.parametrize("page", ["census.md", "summary.md", "howto/data.md", "howto/explain.md"])
+@pytest.mark.parametrize("page", ["census.md", "summary.md", "howto/data.md", "howto/explain.md", "howto/serve.md"])
 def test_code_of_a_page_runs(page: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(page, capsys)
 
@@ -68,6 +71,21 @@ def test_the_page_on_benchmarks(
     assert table == "Per picture"
     accuracy, seconds = map(float, last.split())
     assert 0 <= accuracy <= 1 and 0 < seconds < 1
+
+
+def test_the_page_on_reports(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "runs" / "digits"
+    folder.mkdir(parents=True)
+    (folder / "recipe.toml").write_text('data = "digits"\n')
+    scores = {"loss": 0.1, "top1": 0.98, "top5": 1.0, "count": 2000}
+    row = {"name": "compiled", "metrics": scores, "activation_bytes": 522, "weight_bytes": 863949}
+    facts = {"data": "digits-train", "measured_on": "test", "seed": 0, "net": "lenet", "layers": "all", "seconds": 99}
+    (folder / "results.json").write_text(json.dumps({**facts, "rows": [row]}))
+    shutil.copy(find("mnist-lenet"), folder / "model.firebit")
+    assert run("howto/report.md", capsys).splitlines()[-1] == "runs/digits/report.html True"
 
 
 def test_the_tutorial_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
