@@ -32,7 +32,8 @@ import firebit
 from firebit.data import load
 from firebit.files import write_text
 from firebit.machine import processor
-from firebit.search.evaluate import PROTOCOLS, SearchMetrics, itq, lsh, split, unpack
+from firebit.search.codes import unpack
+from firebit.search.evaluate import PROTOCOLS, SearchMetrics, itq, lsh, split
 from firebit.search.evaluate.coder import compiled_coder
 from firebit.search.evaluate.report import plot
 from firebit.search.evaluate.study import Subject, summary

@@ -12,7 +12,7 @@ import firebit as fb
 from firebit import zoo
 from firebit.data import ImageSet
 from firebit.errors import UsageError
-from firebit.search.evaluate import unpack
+from firebit.search.codes import unpack
 from firebit.train import RunFolder, fit, make_recipe
 from firebit.train.codes import codes, recording
 

@@ -11,7 +11,8 @@ from PIL import Image
 import firebit as fb
 from firebit.errors import ModelFileError, UsageError
 from firebit.files import load_tensors, save_tensors
-from firebit.search.evaluate import Projection, lsh, unpack
+from firebit.search.codes import unpack
+from firebit.search.evaluate import Projection, lsh
 from firebit.train import encoder as module
 from firebit.train.encoder import Encoder, is_encoder, load_encoder, of_head, of_projection
 from firebit.train.head import HeadOptions, train_head

@@ -12,7 +12,7 @@ from firebit import zoo
 from firebit.data import load
 from firebit.errors import UsageError
 from firebit.nn.balance import balance
-from firebit.search.evaluate import unpack
+from firebit.search.codes import unpack
 from firebit.train.graft import graft
 from firebit.train.head import HeadOptions, train_head
 

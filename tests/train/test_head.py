@@ -8,7 +8,8 @@ import torch
 
 from firebit.errors import UsageError
 from firebit.nn.rectifier import Step
-from firebit.search.evaluate import measure, unpack
+from firebit.search.codes import unpack
+from firebit.search.evaluate import measure
 from firebit.train.head import Head, HeadOptions, Standardised, build_head, train_head
 
 Features = tuple[np.ndarray, np.ndarray]

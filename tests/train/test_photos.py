@@ -8,7 +8,7 @@ from PIL import Image
 
 from firebit.data import ImageSet
 from firebit.errors import DataError, UsageError
-from firebit.search.evaluate import unpack
+from firebit.search.codes import unpack
 from firebit.train.features import FeatureStore
 from firebit.train.head import HeadOptions
 from firebit.train.photos import fit, learn, photos_below

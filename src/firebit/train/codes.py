@@ -13,7 +13,8 @@ from firebit.data import ImageSet
 from firebit.errors import UsageError
 from firebit.nn.census import evaluating
 from firebit.nn.rectifier import BoundedRectifier, Step
-from firebit.search.evaluate import Balance, balance, pack
+from firebit.search.codes import pack
+from firebit.search.evaluate import Balance, balance
 from firebit.train.evaluate import Batches
 from firebit.zoo.block import CODE
 
@@ -36,7 +37,7 @@ class Recorded:
     def balance(self) -> Balance:
         """Balance of the bits, of a module whose outputs are 0 or 1."""
         values = self.values
-        return balance(pack(values), values.shape[1])
+        return balance(pack(values > 0), values.shape[1])
 
 
 @contextmanager
@@ -77,7 +78,7 @@ def codes(model: nn.Module, data: ImageSet, layer: str = CODE) -> NDArray[np.uin
         raise UsageError(
             f"{layer} gives no bits yet: it has {what}.", "Harden the network first: firebit.nn.harden(model, example)."
         )
-    return pack(outputs(model, data, layer))
+    return pack(outputs(model, data, layer) > 0)
 
 
 def _module(model: nn.Module, layer: str) -> nn.Module:

@@ -16,7 +16,8 @@ from firebit.engine.pixels import pictures
 from firebit.errors import ModelFileError, UsageError
 from firebit.files import load_tensors, save_tensors
 from firebit.nn.rectifier import Step
-from firebit.search.evaluate import Projection, pack
+from firebit.search.codes import pack
+from firebit.search.evaluate import Projection
 from firebit.train.head import Head, Standardised
 from firebit.zoo.backbone import Backbone, pretrained
 from firebit.zoo.block import CODE, CODE_BITS
@@ -77,13 +78,15 @@ class Encoder(nn.Module):
             DataError: a picture cannot be read.
             UsageError: `images` are no pictures.
         """
-        return pack(self._run(images, self.head))
+        return pack(self._run(images, self.head) > 0)
 
     @torch.inference_mode()
     def codes_of_features(self, features: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Packed codes uint8 (N, ⌈bits / 8⌉) of features (N, F) that the backbone has given before."""
         starts = range(0, len(features), _ROWS)
-        return pack(np.concatenate([self.head(torch.from_numpy(features[at : at + _ROWS])).numpy() for at in starts]))
+        return pack(
+            np.concatenate([self.head(torch.from_numpy(features[at : at + _ROWS])).numpy() for at in starts]) > 0
+        )
 
     def reals(self, images: "Images") -> NDArray[np.float32]:
         """How far each unit is from its threshold, float32 (N, bits), at least 0 where the bit is 1."""

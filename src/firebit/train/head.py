@@ -16,7 +16,8 @@ from firebit.nn.growth import SlopeGrowth, param_groups, rectifiers
 from firebit.nn.harden import harden
 from firebit.nn.noise import PreActivationNoise
 from firebit.nn.rectifier import BoundedRectifier
-from firebit.search.evaluate import Balance, balance, pack
+from firebit.search.codes import pack
+from firebit.search.evaluate import Balance, balance
 from firebit.train.stage import Stage, make_growth
 from firebit.zoo.block import CODE, CODE_BITS, stack
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from firebit.search.codes import pack
 from firebit.search.evaluate.balance import balance
-from firebit.search.evaluate.hamming import pack
 
 
 def test_balance_by_hand() -> None:

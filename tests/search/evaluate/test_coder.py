@@ -6,7 +6,7 @@ import pytest
 from firebit.data import ImageSet
 from firebit.engine.plan import Input, Layer, Plan, Term
 from firebit.errors import UsageError
-from firebit.search.evaluate import unpack
+from firebit.search.codes import unpack
 from firebit.search.evaluate.coder import compiled_coder
 
 WEIGHTS = np.random.default_rng(0).integers(-9, 10, (10, 48), np.int16)

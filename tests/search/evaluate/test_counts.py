@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from firebit.errors import UsageError
+from firebit.search.codes import pack
 from firebit.search.evaluate.counts import count
-from firebit.search.evaluate.hamming import pack
 
 
 def test_counts_are_those_of_comparing_every_pair() -> None:
@@ -27,16 +27,20 @@ def test_a_query_of_a_class_that_is_not_there_finds_nothing_relevant() -> None:
 
 
 def test_codes_of_more_than_one_word_count_all_their_bits() -> None:
-    codes = pack(np.stack([np.zeros(200), np.ones(200)]))
+    codes = pack(np.stack([np.zeros(200, bool), np.ones(200, bool)]))
     assert count(200, codes[:1], np.array([0]), codes, np.array([0, 0])).total[0, [0, 200]].tolist() == [1, 1]
 
 
 @pytest.mark.parametrize(
     ("codes", "labels", "problem"),
     [
-        (np.zeros((2, 2), np.uint8), np.zeros(2, int), "no codes of 8 bits"),
-        (np.zeros((2, 1), np.int64), np.zeros(2, int), "no codes of 8 bits"),
-        (np.zeros((0, 1), np.uint8), np.zeros(0, int), "no codes of 8 bits"),
+        (
+            np.zeros((2, 2), np.uint8),
+            np.zeros(2, int),
+            "have 2 bytes each; codes of 8 bits have 1",
+        ),
+        (np.zeros((2, 1), np.int64), np.zeros(2, int), "int64 of shape"),
+        (np.zeros((0, 1), np.uint8), np.zeros(0, int), "There are no codes of the "),
         (np.zeros((2, 1), np.uint8), np.zeros(3, int), "for 2 codes"),
         (np.zeros((2, 1), np.uint8), np.zeros(2), "float64"),
     ],

@@ -3,13 +3,13 @@ import json
 import numpy as np
 import pytest
 
-from firebit.search.evaluate.hamming import pack
+from firebit.search.codes import pack
 from firebit.search.evaluate.measure import measure
 
 
 def test_codes_that_are_the_class_are_perfect() -> None:
     labels = np.arange(40) % 4
-    codes = pack(np.eye(4)[labels])
+    codes = pack(np.eye(4, dtype=bool)[labels])
     found = measure(4, codes, labels, codes, labels)
     assert set(found.mean_average_precision) == {"ALL", "1000", "5000"}
     # Within two bits lies everything: all codes of one bit differ in two.

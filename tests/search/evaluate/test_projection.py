@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from firebit.errors import UsageError
-from firebit.search.evaluate.hamming import unpack
+from firebit.search.codes import unpack
 from firebit.search.evaluate.projection import itq, lsh, threshold
 
 RANDOM = np.random.default_rng(0)

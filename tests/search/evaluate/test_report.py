@@ -7,14 +7,15 @@ import pytest
 from rich.console import Console
 
 from firebit.errors import UsageError
-from firebit.search.evaluate import SearchMetrics, measure, pack
+from firebit.search.codes import pack
+from firebit.search.evaluate import SearchMetrics, measure
 from firebit.search.evaluate.report import cells, plot, search_table
 
 
 @pytest.fixture(scope="module")
 def metrics() -> SearchMetrics:
     labels = np.arange(40) % 4
-    codes = pack(np.eye(12)[labels])
+    codes = pack(np.eye(12, dtype=bool)[labels])
     return measure(12, codes, labels, codes, labels)
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from firebit.errors import UsageError
-from firebit.search.evaluate import pack, split
+from firebit.search.codes import pack
+from firebit.search.evaluate import split
 from firebit.search.evaluate.study import Subject, records, summary
 
 RANDOM = np.random.default_rng(0)
@@ -14,7 +15,7 @@ SUBJECT = Subject(LABELS, split("cifar10-2", TRAIN, TEST))
 
 
 def test_only_the_parts_of_the_split_are_judged() -> None:
-    codes = pack(np.eye(16)[LABELS])
+    codes = pack(np.eye(16, dtype=bool)[LABELS])
     unseen = Subject(LABELS, split("unseen", TRAIN, TEST))
     codes[~np.isin(np.arange(100), np.concatenate([unseen.split.queries, unseen.split.database]))] = 255
     found = unseen.judge(codes, 16)
@@ -22,7 +23,7 @@ def test_only_the_parts_of_the_split_are_judged() -> None:
 
 
 def test_prefixes_are_judged_as_codes_of_their_length() -> None:
-    bits = np.concatenate([RANDOM.integers(0, 2, (100, 8)), np.eye(8)[LABELS]], axis=1)
+    bits = np.concatenate([RANDOM.integers(0, 2, (100, 8)), np.eye(8, dtype=int)[LABELS]], axis=1)
     found = SUBJECT.prefixes(pack(bits), 16, (8, 12, 16, 32))
     assert list(found) == [8, 12, 16]
     assert found[8].bits == 8
@@ -44,7 +45,7 @@ def test_a_code_for_each_picture_is_wanted() -> None:
 
 
 def test_summaries_are_per_cent_and_records_json() -> None:
-    metrics = SUBJECT.judge(pack(np.eye(16)[LABELS]), 16)
+    metrics = SUBJECT.judge(pack(np.eye(16, dtype=bool)[LABELS]), 16)
     assert summary(metrics)["mAP@ALL"] == pytest.approx(100)
     assert summary(metrics)["distinct"] == pytest.approx(5)
     assert json.loads(json.dumps(records({"codes": metrics})))["codes"]["bits"] == 16

@@ -2,7 +2,6 @@
 
 from firebit.search.evaluate.balance import Balance, balance
 from firebit.search.evaluate.counts import Counts, count
-from firebit.search.evaluate.hamming import pack, truncate, unpack
 from firebit.search.evaluate.measure import SearchMetrics, measure
 from firebit.search.evaluate.projection import Projection, itq, lsh, threshold
 from firebit.search.evaluate.protocol import PROTOCOLS, Split, split, unseen_classes
@@ -20,11 +19,8 @@ __all__ = [
     "itq",
     "lsh",
     "measure",
-    "pack",
     "recall_at",
     "split",
     "threshold",
-    "truncate",
-    "unpack",
     "unseen_classes",
 ]

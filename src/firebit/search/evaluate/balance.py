@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from firebit.search.evaluate.hamming import Codes, check_codes, unpack
+from firebit.search.codes import Codes, unpack
+from firebit.search.evaluate.hamming import check_codes
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from firebit.data import ImageSet, load, names
 from firebit.engine.network import load as load_network
-from firebit.search.evaluate.hamming import Codes, unpack
+from firebit.search.codes import Codes, unpack
 
 CODE = "code"
 """The layer whose bits are the code, where a network has one of that name."""

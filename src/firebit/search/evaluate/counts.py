@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firebit.errors import UsageError
-from firebit.search.evaluate.hamming import Codes, check_codes, distances, words
+from firebit.search.codes import Codes
+from firebit.search.evaluate.hamming import check_codes, distances, words
 
 Labels = NDArray[np.int64]
 
@@ -66,7 +67,7 @@ def count(bits: int, queries: Codes, query_labels: Labels, database: Codes, data
         UsageError: codes of another length, no codes, or labels that do not fit them.
     """
     for what, codes, labels in (("queries", queries, query_labels), ("database", database, database_labels)):
-        check_codes(codes, bits, what)
+        check_codes(codes, bits, f"codes of the {what}")
         _check_labels(labels, len(codes), what)
     known = _Database.of(database, database_labels)
     asked = np.concatenate([queries, query_labels.astype(np.int64)[:, None].view(np.uint8)], axis=1)

@@ -1,4 +1,4 @@
-"""Packed codes and their Hamming distances: bit i of a code is bit i mod 8 of byte ⌊i / 8⌋, padding is 0."""
+"""Hamming distances of one code from many, as words, and what is refused as codes."""
 
 from typing import Any
 
@@ -6,39 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firebit.errors import UsageError
-
-Codes = NDArray[np.uint8]
-
-
-def pack(bits: NDArray[Any]) -> Codes:
-    """Codes uint8 (N, ⌈bits / 8⌉) of bits (N, bits), any numbers of which those above 0 are set."""
-    return np.packbits(bits > 0, axis=1, bitorder="little")
-
-
-def unpack(codes: Codes, bits: int) -> NDArray[np.uint8]:
-    """The bits, 0 or 1, uint8 (N, bits), of packed codes."""
-    return np.unpackbits(codes, axis=1, count=bits, bitorder="little")
-
-
-def truncate(codes: Codes, bits: int) -> Codes:
-    """The first `bits` of each code, packed."""
-    return pack(unpack(codes, bits))
+from firebit.search.codes import Codes, check
 
 
 def check_codes(codes: NDArray[Any], bits: int, what: str) -> None:
     """See that an array holds one code or more of that many bits.
 
     Raises:
-        UsageError: another dtype or shape, or bits set in the padding.
+        UsageError: there is none, or what :func:`firebit.search.codes.check` refuses.
     """
-    wanted = -(-bits // 8)
-    if codes.dtype != np.uint8 or codes.ndim != 2 or not len(codes) or codes.shape[1] != wanted or bits < 1:
-        raise UsageError(
-            f"{what} of dtype {codes.dtype} and shape {codes.shape} are no codes of {bits} bits.",
-            f"Give uint8 codes of shape (N, {max(1, wanted)}), N at least 1.",
-        )
-    if bits % 8 and (codes[:, -1] >> (bits % 8)).any():
-        raise UsageError(f"{what}: bits are set behind bit {bits - 1}.", f"Say how many bits there are, not {bits}.")
+    if not len(check(codes, bits, what)):
+        raise UsageError(f"There are no {what}.", "Give one code at least.")
 
 
 def words(codes: Codes) -> NDArray[np.uint64]:

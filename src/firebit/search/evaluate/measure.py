@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from firebit.search.codes import Codes
 from firebit.search.evaluate import ranking
 from firebit.search.evaluate.balance import Balance, balance
 from firebit.search.evaluate.counts import Counts, Labels, count
-from firebit.search.evaluate.hamming import Codes
 
 CUTOFFS: tuple[int | None, ...] = (None, 1000, 5000)
 RADIUS = 2

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firebit.errors import UsageError
-from firebit.search.evaluate.hamming import Codes, pack
+from firebit.search.codes import Codes, pack
 
 Reals = NDArray[np.float64]
 _ROUNDS = 50

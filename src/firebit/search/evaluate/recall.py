@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firebit.errors import UsageError
-from firebit.search.evaluate.hamming import Codes, check_codes, distances, words
+from firebit.search.codes import Codes
+from firebit.search.evaluate.hamming import check_codes, distances, words
 
 
 def recall_at(
@@ -27,8 +28,8 @@ def recall_at(
     Raises:
         UsageError: shapes that do not fit, k below 1 or more than there are hits, or a place outside the database.
     """
-    check_codes(queries, bits, "queries")
-    check_codes(database, bits, "database")
+    check_codes(queries, bits, "codes of the queries")
+    check_codes(database, bits, "codes of the database")
     if hits.ndim != 2 or len(hits) != len(queries) or hits.dtype.kind not in "iu":
         raise UsageError(
             f"hits of dtype {hits.dtype} and shape {hits.shape} for {len(queries)} queries.",

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firebit.errors import UsageError
+from firebit.search.codes import Codes, truncate
 from firebit.search.evaluate.counts import Labels
-from firebit.search.evaluate.hamming import Codes, truncate
 from firebit.search.evaluate.measure import SearchMetrics, measure
 from firebit.search.evaluate.projection import itq, lsh
 from firebit.search.evaluate.protocol import Split
@@ -44,7 +44,7 @@ class Subject:
 
     def prefixes(self, codes: Codes, bits: int, lengths: tuple[int, ...]) -> dict[int, SearchMetrics]:
         """Figures of the first bits of each code, for all lengths that are at most `bits`."""
-        return {length: self.judge(truncate(codes, length), length) for length in lengths if length <= bits}
+        return {length: self.judge(truncate(codes, bits, length), length) for length in lengths if length <= bits}
 
     def baselines(self, features: NDArray[Any], bits: int, seed: int = 0) -> dict[str, SearchMetrics]:
         """LSH and ITQ on features (N, F), fitted to at most 10,000 of the pictures that train, drawn by the seed.

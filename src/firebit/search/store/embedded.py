@@ -132,8 +132,10 @@ class Embedded:
     def search(self, queries: Codes, query: Query) -> tuple[Columns, list[Hits]]:
         found = self._found(queries, query)
         if found is None:
-            # Another process removed a hit before its payload was read: once more, in one transaction.
+            # Somebody removed a hit before its payload was read: once more, in one transaction, with what is stored
+            # now; a thread that has just written may not have said so yet.
             with self._lock, self._truth.reading():
+                self._version = -1
                 found = self._found(queries, query)
         assert found is not None
         return found
