@@ -129,7 +129,8 @@ def test_tables_figures_and_pictures_in_a_folder(run: Run, network: Path, sides:
 
 def test_what_a_blank_picture_does_is_said(run: Run, network: Path, sides: Path, tmp_path: Path) -> None:
     options = ("--out", tmp_path / "out", "--count", 1, "--fill", "black", "--permutations", "0")
-    _, out, _ = run("explain", network, "--data", sides, *options)
+    units = [word for unit in ("0", "1", "2", "0") for word in ("--unit", unit)]
+    _, out, _ = run("explain", network, "--data", sides, *options, *units)
     # On black, unit 2 fires by itself, and units 0 and 1 stay off.
     assert "6 smallest pictures of 3 units." in out
     assert "3 of them are blank: on a blank picture these units say the same." in out

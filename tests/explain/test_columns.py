@@ -55,6 +55,12 @@ def test_a_side_without_classes_is_empty(planted: Callable[..., Any]) -> None:
     assert column.negative == ()
 
 
+def test_a_unit_named_twice_has_one_column(planted: Callable[..., Any]) -> None:
+    world = planted(each=7)
+    (column,) = columns(world.network, world.images, world.labels, found(world), [0, 0], count=2)
+    assert len(column.positive) == 2
+
+
 def test_the_draw_follows_from_the_seed(planted: Callable[..., Any]) -> None:
     world = planted(each=20)
     chosen = found(world)

@@ -93,7 +93,7 @@ def command(
         permutations=permutations,
         seed=seed,
     )
-    units = [unit_index(explanation, each) for each in unit or ()]
+    units = list(dict.fromkeys(unit_index(explanation, each) for each in unit or ()))
     written = ""
     if out is not None:
         cut = Cut(count, mode, method, segments, fill, seed)

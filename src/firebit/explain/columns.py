@@ -74,7 +74,7 @@ def columns(
         images: uint8 (N, C, H, W) of the network's size.
         labels: their classes, int (N,).
         found: which classes are positive and negative, for one of the network's layers.
-        units: indices.
+        units: indices; twice is once.
         count: pictures on each side, ≥ 1.
         mode: see :func:`firebit.explain.minimal.minimal`, as `method`, `segments` and `fill`.
         seed: of the draw, ≥ 0.
@@ -90,7 +90,7 @@ def columns(
     firing = found.firing
     indices = checked_labels(labels, len(images), firing.classes)
     reader = Reader(network, firing.layer, firing.by)
-    wanted = [int(unit) for unit in reader.checked(units)]
+    wanted = list(dict.fromkeys(reader.checked(units).tolist()))
     generator = np.random.default_rng(seed)
     choices = [
         choice
@@ -110,7 +110,7 @@ def columns(
         fill=fill,
     )
     pairs = list(zip(choices, smallest, strict=True))
-    return tuple(_column(unit, [pair for pair in pairs if pair[0].unit == unit]) for unit in dict.fromkeys(wanted))
+    return tuple(_column(unit, [pair for pair in pairs if pair[0].unit == unit]) for unit in wanted)
 
 
 def _classes(found: Selectivity, unit: int, fires: bool) -> list[int]:
