@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -143,7 +144,7 @@ firebit::TermRecord weighted(std::size_t source, const Array<std::int16_t>& weig
   if (weights.ndim() != 4) throw nb::value_error("weights have four dimensions");
   firebit::TermRecord term;
   term.source = source;
-  term.weights = items(weights);
+  term.weights = {std::make_shared<Array<std::int16_t>>(weights), weights.data(), weights.size()};
   term.outputs = weights.shape(0);
   term.inputs = weights.shape(1);
   term.kernel[0] = weights.shape(2);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -27,12 +28,24 @@ struct Pool {
   std::vector<std::int32_t> factors;     // of a mean: what the sum of every window is multiplied by
 };
 
+// Weights that somebody else holds: they are many, and read once.
+struct Weights {
+  std::shared_ptr<const void> owner;
+  const std::int16_t* first = nullptr;
+  std::size_t count = 0;
+
+  const std::int16_t* data() const { return first; }
+  std::size_t size() const { return count; }
+  const std::int16_t* begin() const { return first; }
+  const std::int16_t* end() const { return first + count; }
+};
+
 // Weights on a source, in rows of (channel, down, across); or a coefficient per channel.
 struct TermRecord {
   std::size_t source = 0;  // 0 is the input, i the hidden layer i − 1
   bool is_shortcut = false;
   std::vector<std::int32_t> coefficients;
-  std::vector<std::int16_t> weights;
+  Weights weights;
   std::size_t outputs = 0, inputs = 0, kernel[2] = {1, 1};
   std::size_t stride[2] = {1, 1}, dilation[2] = {1, 1}, padding[4] = {0, 0, 0, 0}, groups = 1;
   std::optional<Pool> pool;

@@ -129,8 +129,19 @@ Matrix dot_matrix(Term& term, const std::int16_t* weights) {
   } else if (bits && are_narrow(weights, term.outputs * per_group(term))) {
     matrix.narrow = Buffer<std::int8_t>(rows * length);
     std::int8_t* to = matrix.narrow.data();
+    const auto row = [&](std::size_t o) { return to + o / 4 * 4 * length + o % 4 * slice; };
+    if (taps == 1) {
+      for (std::size_t o = 0; o < term.outputs; ++o, weights += term.inputs) {
+        for (std::size_t first = 0; first < term.inputs; first += slice) {
+          const std::size_t count = std::min(slice, term.inputs - first);
+          std::transform(weights + first, weights + first + count, row(o) + 4 * first,
+                         [](std::int16_t weight) { return static_cast<std::int8_t>(weight); });
+        }
+      }
+      return matrix;
+    }
     each_weight(term, weights, [&](std::size_t o, std::size_t i, std::int16_t weight) {
-      to[o / 4 * 4 * length + i / slice * 4 * slice + o % 4 * slice + i % slice] = static_cast<std::int8_t>(weight);
+      row(o)[i / slice * 4 * slice + i % slice] = static_cast<std::int8_t>(weight);
     });
   } else {
     matrix.wide = Buffer<std::int16_t>(rows * length);
@@ -149,7 +160,7 @@ bool is_sign(const Term& term, const std::int16_t* weights) {
                      [](std::int16_t weight) { return weight == 1 || weight == -1; });
 }
 
-bool are_bytes(const Term& term, const std::vector<std::int16_t>& weights, bool saturates) {
+bool are_bytes(const Term& term, const Weights& weights, bool saturates) {
   const auto fits = [](std::int16_t weight) { return weight >= -128 && weight <= 127; };
   if (!std::all_of(weights.begin(), weights.end(), fits)) return false;
   if (!saturates) return true;
@@ -158,7 +169,7 @@ bool are_bytes(const Term& term, const std::vector<std::int16_t>& weights, bool 
   const std::size_t length = per_group(term);
   for (std::size_t o = 0; o < weights.size(); o += length) {
     for (std::size_t k = 0; k + 1 < length; k += 2) {
-      const int a = weights[o + k], b = weights[o + k + 1];
+      const int a = weights.data()[o + k], b = weights.data()[o + k + 1];
       if (std::max(a, 0) + std::max(b, 0) > most || std::min(a, 0) + std::min(b, 0) < -most) return false;
     }
   }
@@ -166,7 +177,7 @@ bool are_bytes(const Term& term, const std::vector<std::int16_t>& weights, bool 
 }
 
 void set_weights(Term& term, TermRecord& record) {
-  if (term.method == Method::scalar) term.weights = std::move(record.weights);
+  if (term.method == Method::scalar) term.weights.assign(record.weights.begin(), record.weights.end());
   if (term.method == Method::scalar || term.method == Method::lookup || term.method == Method::wide) return;
   for (std::size_t group = 0; group < term.groups; ++group) {
     const std::int16_t* weights = record.weights.data() + group * term.outputs * per_group(term);

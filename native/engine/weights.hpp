@@ -12,7 +12,7 @@ std::size_t per_group(const Term& term);
 bool is_sign(const Term& term, const std::int16_t* weights);
 
 // Whether weights fit the products of bytes, for kernels that `saturates` speaks of too.
-bool are_bytes(const Term& term, const std::vector<std::int16_t>& weights, bool saturates);
+bool are_bytes(const Term& term, const Weights& weights, bool saturates);
 
 // Tables of 16 bytes, where the record has some or exact ones are small enough: then the term's method is `lookup`.
 void set_tables(Term& term, const TermRecord& record, std::size_t lookup_pairs);
