@@ -4,13 +4,14 @@
 
 In turns: the engine alone on all pictures in memory, `network.codes(images)` with a thread per worker; a job that
 encodes the data set to Parquet shards in worker processes; and the same job on a folder of PNG files, which must be
-decoded. Rates are pictures per second, ratios those of one round; the time to start workers is part of a job's.
+decoded. Rates are pictures per second of processor time, ratios those of one round; starting workers, planning and
+writing are part of a job.
 """
 
 import argparse
 import json
+import resource
 import tempfile
-import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -54,10 +55,15 @@ def cut(job: Job, count: int) -> Job:
 
 
 def timed(call: Callable[[], object]) -> float:
-    """Wall-clock seconds of a call."""
-    start = time.perf_counter()
+    """Processor seconds of a call, those of worker processes too: others use the machine."""
+    start = used()
     call()
-    return time.perf_counter() - start
+    return used() - start
+
+
+def used() -> float:
+    """Processor seconds of this process and of the children that ended."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def rounds(count: int, workers: int, number: int, folder: Path) -> dict[str, list[float]]:
@@ -102,7 +108,7 @@ def main() -> None:
         f"`{MODEL}`, {options.pictures:,} pictures of CIFAR-10, {options.workers} workers; {processor()},",
         f"{native.instruction_set()}; {date.today().isoformat()}. {options.note}".rstrip(),
         "",
-        "| | pictures/s, best | share of the engine, median of rounds |",
+        "| | pictures per second of processor time, best | share of the engine, median of rounds |",
         "|---|---|---|",
     ]
     for name, each in rates.items():

@@ -124,7 +124,10 @@ def test_nothing_read_is_ever_run(module: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["firebit", "firebit.data", "firebit.engine", "firebit.explain", "firebit.cli", "firebit.extras", "firebit.web"],
+    [
+        *("firebit", "firebit.data", "firebit.engine", "firebit.explain", "firebit.search"),
+        *("firebit.cli", "firebit.extras", "firebit.web"),
+    ],
 )
 def test_importing_it_leaves_torch_alone(name: str) -> None:
     code = f"import sys, {name}; print(sorted(m for m in sys.modules if m.partition('.')[0] == 'torch'))"
