@@ -1,5 +1,6 @@
 #include "engine/term.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -97,9 +98,17 @@ bool counts(const Term& term, const TermRecord& record, const Kernels& kernels) 
   return (kernels.counts_best || 4 * record.weights.size() > cached) && is_sign(term, record.weights.data());
 }
 
+// Tables of several bytes for weights that few places read: reading them takes longer than making smaller ones.
+bool is_deep(const Term& term, const TermRecord& record) {
+  constexpr std::size_t many = std::size_t{1} << 21, few = 64;
+  const auto is_wide = [](std::int16_t weight) { return weight > 255 || weight < -255; };
+  const bool deep = record.chunk == 0 && record.weights.size() > many && term.sums.area() <= few;
+  return deep && std::any_of(record.weights.begin(), record.weights.end(), is_wide);
+}
+
 Method method_for_bits(const Term& term, const TermRecord& record, const Kernels& kernels) {
   if (counts(term, record, kernels)) return Method::popcount;
-  return kernels.wide_best ? Method::wide : Method::tabled;
+  return kernels.wide_best && !is_deep(term, record) ? Method::wide : Method::tabled;
 }
 
 Method method_of(const Term& term, const TermRecord& record, const Kernels& kernels) {
