@@ -131,6 +131,21 @@ def test_what_is_wrong_is_said(
     assert all(found.json().values()) and "Traceback" not in found.text
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_damaged_pictures_are_seen_or_refused(client: TestClient, kind: str) -> None:
+    """Whatever bytes are changed: an answer, or a sentence."""
+    file = BytesIO()
+    Image.fromarray(picture(0)[0]).save(file, kind)
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        content = np.frombuffer(file.getvalue(), np.uint8).copy()
+        content[rng.integers(0, len(content), 3)] = rng.integers(0, 256, 3, np.uint8)
+        headers = {"content-type": f"image/{kind.lower()}"}
+        found = client.post("/api/see", params={"layer": "fire"}, content=content.tobytes(), headers=headers)
+        assert found.status_code in (200, 422)
+        assert "guesses" in found.json() if found.status_code == 200 else found.json()["problem"]
+
+
 def test_limits_hold(network: Network) -> None:
     limits = Limits(most_bytes=len(png(0)) - 1, most_pixels=64)
     client = TestClient(make_app(Lens(network, "corners"), limits=limits), base_url="http://localhost")
