@@ -66,11 +66,11 @@ def used() -> float:
     return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
-def rounds(count: int, workers: int, number: int, folder: Path) -> dict[str, list[float]]:
+def rounds(count: int, workers: int, number: int, folder: Path, with_files: bool) -> dict[str, list[float]]:
     """Pictures per second of every way, round by round."""
     pictures, model = images(count), model_file(MODEL)
     network = fb.load(model, threads=workers)
-    files = folder_of(pictures, folder / "png")
+    files = folder_of(pictures, folder / "png") if with_files else folder
     rates: dict[str, list[float]] = {"engine": [], "data set": [], "PNG files": []}
     for turn in range(number):
         ways: dict[str, Callable[[], object]] = {
@@ -80,6 +80,8 @@ def rounds(count: int, workers: int, number: int, folder: Path) -> dict[str, lis
             ),
             "PNG files": lambda turn=turn: run(prepare(files, model, folder / f"png-{turn}"), workers, lambda _: None),
         }
+        if not with_files:
+            del ways["PNG files"]
         for name in list(ways)[:: 1 if turn % 2 else -1]:
             rates[name].append(count / timed(ways[name]))
             print(name, f"{rates[name][-1]:,.0f} pictures/s", flush=True)
@@ -92,12 +94,14 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=60_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--no-files", action="store_true", help="leave PNG files out")
     parser.add_argument("--note", default="", help="what else the machine did")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        rates = rounds(options.pictures, options.workers, options.rounds, Path(folder))
+        rates = rounds(options.pictures, options.workers, options.rounds, Path(folder), not options.no_files)
     command = "python benchmarks/search_encode.py"
     command += f" --pictures {options.pictures} --workers {options.workers} --rounds {options.rounds}"
+    command += " --no-files" if options.no_files else ""
     record = {"command": command, "machine": processor(), "date": date.today().isoformat(), "rates": rates}
     (RESULTS / "search-encode.json").write_text(json.dumps(record, indent=2) + "\n", "utf-8")
     lines = [
@@ -111,7 +115,7 @@ def main() -> None:
         "| | pictures per second of processor time, best | share of the engine, median of rounds |",
         "|---|---|---|",
     ]
-    for name, each in rates.items():
+    for name, each in ((name, each) for name, each in rates.items() if each):
         shares = [own / alone for own, alone in zip(each, rates["engine"], strict=True)]
         lines.append(f"| {name} | {max(each):,.0f} | {100 * median(shares):.0f} % |")
     (RESULTS / "search-encode.md").write_text("\n".join([*lines, ""]), "utf-8")

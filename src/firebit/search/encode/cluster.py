@@ -36,7 +36,8 @@ def execute(job: Job, numbers: Sequence[int], workers: int) -> Iterator[Done]:
             raise UnavailableError(f"Ray cannot be reached: {reason}.", "Check RAY_ADDRESS, or unset it.") from error
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    pool = ray.data.ActorPoolStrategy(size=max(1, min(workers, len(numbers))))
+    # One actor is enough to begin with: a cluster that is smaller than asked for must not be waited for.
+    pool = ray.data.ActorPoolStrategy(min_size=1, max_size=max(1, min(workers, len(numbers))))
     found = ray.data.from_items([{"shard": number} for number in numbers], override_num_blocks=len(numbers)).map(
         _Actor, fn_constructor_args=(job,), compute=pool, num_cpus=1
     )

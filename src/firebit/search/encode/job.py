@@ -122,8 +122,7 @@ def prepare(
     found = find(source)
     shards = tuple(tuple(found[at : at + size]) for at in range(0, len(found), size))
     digest = hashlib.sha256(json.dumps([SCHEMA, encoder.fingerprint, size]).encode())
-    for picture in found:
-        digest.update(json.dumps([picture.id, picture.label, picture.start, picture.size]).encode())
+    digest.update(json.dumps([[each.id, each.label, each.start, each.size] for each in found]).encode())
     work = Work(str(network), encoder.layer, digest.hexdigest())
     job = Job(work, Path(folder), shards, encoder.bits, encoder.fingerprint, str(source))
     _check_folder(job)

@@ -7,6 +7,7 @@ from functools import lru_cache
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 from firebit.data.folder import SUFFIXES
 from firebit.data.picture import FORMATS, MOST_PIXELS, read_pixels, to_pixels
 from firebit.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from firebit.data import ImageSet
 
 ARCHIVE = ".tar"
 _SETS = ("train", "test")
@@ -79,7 +83,7 @@ def pixels(picture: Picture, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     if picture.start < 0:
         return read_pixels(Path(picture.file), grey, size)
     if not picture.size:
-        found: NDArray[np.uint8] = _images(picture.file)[picture.start]
+        found = _image(picture.file, picture.start)
         if found.shape != shape:
             raise UsageError(
                 f"{picture.file} has pictures of {found.shape}, the network takes {shape}.", "Choose others."
@@ -111,23 +115,28 @@ def _in_archives(archives: Iterable[Path]) -> Iterator[Picture]:
 
 
 def _in_data_set(name: str) -> Iterator[Picture]:
-    from firebit.data import load, names
+    from firebit.data import names
 
     if name not in names():
         raise DataError(f"There is no folder, archive or data set {name}.", "Check the path.")
     at = 0
-    for split in _SETS:
-        part = load(name, split)
+    for split, part in zip(_SETS, _loaded(name), strict=True):
         for number, label in enumerate(part.labels.tolist()):
             yield Picture(f"{split}/{number:07}", part.classes[label], name, at + number)
         at += len(part)
 
 
 @lru_cache(maxsize=1)
-def _images(name: str) -> NDArray[np.uint8]:
+def _loaded(name: str) -> "tuple[ImageSet, ...]":
     from firebit.data import load
 
-    return np.concatenate([load(name, split).images for split in _SETS])
+    return tuple(load(name, split) for split in _SETS)
+
+
+def _image(name: str, number: int) -> NDArray[np.uint8]:
+    """A picture of a data set, its parts counted one after the other."""
+    first, second = _loaded(name)
+    return first.images[number] if number < len(first) else second.images[number - len(first)]
 
 
 def _archived(picture: Picture, grey: bool, size: tuple[int, int]) -> NDArray[np.uint8]:
