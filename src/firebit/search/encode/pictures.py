@@ -136,7 +136,9 @@ def _loaded(name: str) -> "tuple[ImageSet, ...]":
 def _image(name: str, number: int) -> NDArray[np.uint8]:
     """A picture of a data set, its parts counted one after the other."""
     first, second = _loaded(name)
-    return first.images[number] if number < len(first) else second.images[number - len(first)]
+    part, at = (first, number) if number < len(first) else (second, number - len(first))
+    found: NDArray[np.uint8] = part.images[at]
+    return found
 
 
 def _archived(picture: Picture, grey: bool, size: tuple[int, int]) -> NDArray[np.uint8]:
