@@ -149,8 +149,8 @@ def markdown(report: dict[str, Any]) -> str:
         "# What explanations cost",
         "",
         f"`{report['command']}`, {report['machine']}, {report['date']}. CPU seconds of one thread, the least of "
-        f"{report['repeats']} run(s), but for the last two rows; aims are wall times on two cores. The machine did "
-        "other work beside. Pictures enlarged from 32 × 32 are smooth and have few regions; the grid always has 64.",
+        f"{report['repeats']} run(s), but for the last two rows; aims are wall times on two cores. "
+        "Pictures enlarged from 32 × 32 are smooth and have few regions; the grid always has 64.",
         "",
         "| what | CPU s | aim, s | |",
         "|---|---|---|---|",
