@@ -19,7 +19,7 @@ from firebit.search.store.hits import Columns, Hits, split
 from firebit.search.store.lists import CHECKED_DEPTHS
 from firebit.search.store.schema import Settings, explained
 from firebit.search.store.segment import Found, Memory, at_rest, in_threads, memory
-from firebit.search.store.truth import Truth, check_new
+from firebit.search.store.truth import Truth, Version, check_new
 from firebit.search.store.where import Filter
 
 LISTS_FROM = 20_000
@@ -52,7 +52,7 @@ class Embedded:
         self._threads = threads or usable_cores()
         self._lock = threading.RLock()
         self._memory: Memory | None = None
-        self._version = -1
+        self._version: Version | None = None
         self._filters: dict[tuple[int, Filter], tuple[Memory, Distinct, Distinct]] = {}
 
     @property
@@ -61,22 +61,12 @@ class Embedded:
 
     def upsert(self, ids: Sequence[str], codes: Codes, payloads: Sequence[str]) -> None:
         self._truth.upsert(ids, codes, payloads)
-        self._changed()
 
     def delete(self, ids: Sequence[str]) -> int:
-        count = self._truth.delete(ids)
-        self._changed()
-        return count
+        return self._truth.delete(ids)
 
     def delete_where(self, where: Filter) -> int:
-        count = self._truth.delete_where(where)
-        self._changed()
-        return count
-
-    def _changed(self) -> None:
-        # SQLite tells a connection of the others' changes, not of its own.
-        with self._lock:
-            self._version = -1
+        return self._truth.delete_where(where)
 
     def get(self, ids: Sequence[str]) -> dict[str, tuple[bytes, str]]:
         return self._truth.get(ids)
@@ -106,7 +96,7 @@ class Embedded:
     def compact(self) -> None:
         self._truth.compact()
         with self._lock:
-            self._memory, self._version = None, -1
+            self._memory = None
             self._now(lists=True)
 
     def close(self) -> None:
@@ -132,10 +122,8 @@ class Embedded:
     def search(self, queries: Codes, query: Query) -> tuple[Columns, list[Hits]]:
         found = self._found(queries, query)
         if found is None:
-            # Somebody removed a hit before its payload was read: once more, in one transaction, with what is stored
-            # now; a thread that has just written may not have said so yet.
+            # Somebody removed a hit before its payload was read: once more, in one transaction.
             with self._lock, self._truth.reading():
-                self._version = -1
                 found = self._found(queries, query)
         assert found is not None
         return found

@@ -21,6 +21,7 @@ _AT_ONCE = 10_000
 _EVERYTHING = Sql("1", ())
 
 Result = TypeVar("Result")
+Version = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -168,10 +169,12 @@ class Truth:
             last = connection.execute("SELECT coalesce(max(number), 0) FROM gone").fetchone()[0]
             return State(self._meta(connection, "epoch"), self._meta(connection, "next_key") - 1, int(last))
 
-    def version(self) -> int:
-        """A number that changes when another connection has committed something."""
+    def version(self) -> Version:
+        """What changes when something was committed: by another connection, by this one, or before a fork."""
         with self._held() as connection:
-            return int(connection.execute("PRAGMA data_version").fetchone()[0])
+            # SQLite's own number tells a connection of the others' changes, and a second one of its own.
+            others = connection.execute("PRAGMA data_version").fetchone()[0]
+            return int(others), connection.total_changes, self._process
 
     def rows(self, after: int = 0) -> Rows:
         """All items of a key larger than `after`.
