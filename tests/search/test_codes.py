@@ -33,6 +33,21 @@ def test_distances() -> None:
     assert codes.hamming(a, b).tolist() == [[0, 4]]
 
 
+@given(st.integers(1, 200), st.integers(0, 2**32 - 1))
+def test_distances_are_the_bits_that_differ(bits: int, seed: int) -> None:
+    found = np.random.default_rng(seed).integers(0, 2, (5, bits))
+    packed = codes.pack(found)
+    assert codes.hamming(packed[:1], packed).tolist() == [(found != found[0]).sum(axis=1).tolist()]
+
+
+def test_no_codes_are_refused_and_bits_in_the_padding() -> None:
+    with pytest.raises(UsageError, match="queries have bits set behind the last of 3"):
+        codes.check_some(np.array([[8]], np.uint8), 3, "queries")
+    with pytest.raises(UsageError, match="There are no queries"):
+        codes.check_some(np.empty((0, 1), np.uint8), 3, "queries")
+    codes.check_some(np.array([[7]], np.uint8), 3, "queries")
+
+
 @pytest.mark.parametrize(
     "bits", [[0, 1], [[0, 2]], [[-1, 0]], [[0.0, 1.0]], np.zeros((2, 0), int), np.zeros((1, 2, 3), bool)]
 )

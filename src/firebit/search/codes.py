@@ -119,6 +119,18 @@ def check(codes: ArrayLike, bits: int, name: str = "codes") -> Codes:
     return np.ascontiguousarray(array)
 
 
+def check_some(codes: ArrayLike, bits: int, name: str) -> Codes:
+    """As :func:`check`, of one code or more.
+
+    Raises:
+        UsageError: there is none, or what :func:`check` refuses.
+    """
+    found = check(codes, bits, name)
+    if not len(found):
+        raise UsageError(f"There are no {name}.", "Give one code at least.")
+    return found
+
+
 def check_bits(bits: object) -> None:
     """Refuse what is no code length.
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from firebit.search.codes import Codes, unpack
-from firebit.search.evaluate.hamming import check_codes
+from firebit.search.codes import Codes, check_some, unpack
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def balance(codes: Codes, bits: int) -> Balance:
         >>> balance(np.array([[0b01], [0b10], [0b10], [0b01]], np.uint8), 2).distinct
         2
     """
-    check_codes(codes, bits, "codes")
+    check_some(codes, bits, "codes")
     each = unpack(codes, bits)
     share = each.mean(axis=0, dtype=np.float64)
     times = np.unique(codes, axis=0, return_counts=True)[1] / len(codes)

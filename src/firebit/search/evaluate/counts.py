@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firebit.errors import UsageError
-from firebit.search.codes import Codes
-from firebit.search.evaluate.hamming import check_codes, distances, words
+from firebit.search.codes import Codes, check_some, hamming
 
 Labels = NDArray[np.int64]
 
@@ -36,7 +35,7 @@ class Counts:
 class _Database:
     """The distinct codes of a database, and how often each occurs, in all and in each class."""
 
-    words: NDArray[np.uint64]
+    codes: Codes
     times: NDArray[np.int64]
     of_class: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]]
 
@@ -48,7 +47,7 @@ class _Database:
         for label in np.unique(labels):
             at, times = np.unique(inverse[labels == label], return_counts=True)
             of_class[int(label)] = (at, times)
-        return cls(words(distinct), np.bincount(inverse), of_class)
+        return cls(distinct, np.bincount(inverse), of_class)
 
 
 def count(bits: int, queries: Codes, query_labels: Labels, database: Codes, database_labels: Labels) -> Counts:
@@ -67,16 +66,15 @@ def count(bits: int, queries: Codes, query_labels: Labels, database: Codes, data
         UsageError: codes of another length, no codes, or labels that do not fit them.
     """
     for what, codes, labels in (("queries", queries, query_labels), ("database", database, database_labels)):
-        check_codes(codes, bits, f"codes of the {what}")
+        check_some(codes, bits, f"codes of the {what}")
         _check_labels(labels, len(codes), what)
     known = _Database.of(database, database_labels)
     asked = np.concatenate([queries, query_labels.astype(np.int64)[:, None].view(np.uint8)], axis=1)
     distinct, first, inverse = np.unique(asked, axis=0, return_index=True, return_inverse=True)
     total = np.zeros((len(distinct), bits + 1), np.int64)
     relevant = np.zeros_like(total)
-    query_words = words(queries)
     for row, at in enumerate(first):
-        away = distances(query_words[at], known.words)
+        (away,) = hamming(queries[at, None], known.codes)
         total[row] = _weighted(away, known.times, bits)
         own, times = known.of_class.get(int(query_labels[at]), (None, None))
         if own is not None and times is not None:
@@ -85,7 +83,7 @@ def count(bits: int, queries: Codes, query_labels: Labels, database: Codes, data
     return Counts(total[inverse], relevant[inverse], len(database))
 
 
-def _weighted(away: NDArray[np.int64], times: NDArray[np.int64], bits: int) -> NDArray[np.int64]:
+def _weighted(away: NDArray[np.int32], times: NDArray[np.int64], bits: int) -> NDArray[np.int64]:
     # Sums of whole numbers below 2⁵³ are exact in float64.
     return np.bincount(away, weights=times, minlength=bits + 1).astype(np.int64)
 

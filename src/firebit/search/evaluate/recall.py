@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firebit.errors import UsageError
-from firebit.search.codes import Codes
-from firebit.search.evaluate.hamming import check_codes, distances, words
+from firebit.search.codes import Codes, check_some, hamming
 
 
 def recall_at(
@@ -28,8 +27,8 @@ def recall_at(
     Raises:
         UsageError: shapes that do not fit, k below 1 or more than there are hits, or a place outside the database.
     """
-    check_codes(queries, bits, "codes of the queries")
-    check_codes(database, bits, "codes of the database")
+    check_some(queries, bits, "codes of the queries")
+    check_some(database, bits, "codes of the database")
     if hits.ndim != 2 or len(hits) != len(queries) or hits.dtype.kind not in "iu":
         raise UsageError(
             f"hits of dtype {hits.dtype} and shape {hits.shape} for {len(queries)} queries.",
@@ -43,10 +42,10 @@ def recall_at(
             f"hits name places from {hits.min()} to {hits.max()} of a database of {len(database)}.",
             "Give places from 0, and -1 for none.",
         )
-    asked, known, wanted = words(queries), words(database), min(k, len(database))
+    wanted = min(k, len(database))
     found = np.empty(len(hits))
     for row, places in enumerate(hits[:, :k]):
-        away = distances(asked[row], known)
+        (away,) = hamming(queries[row, None], database)
         limit = np.partition(away, wanted - 1)[wanted - 1]
         distinct = np.unique(places[places >= 0])
         found[row] = min(wanted, int((away[distinct] <= limit).sum())) / wanted
