@@ -4,7 +4,6 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from io import BytesIO
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firebit.data.folder import SUFFIXES
-from firebit.data.picture import FORMATS, MOST_PIXELS, read_pixels, to_pixels
+from firebit.data.picture import decode, read_pixels
 from firebit.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -142,24 +141,12 @@ def _image(name: str, number: int) -> NDArray[np.uint8]:
 
 
 def _archived(picture: Picture, grey: bool, size: tuple[int, int]) -> NDArray[np.uint8]:
-    from PIL import Image
-
     if picture.size > _MOST_BYTES:
         raise DataError(f"{picture.id} has {picture.size:,} bytes.", f"The limit is {_MOST_BYTES:,} bytes.")
     with Path(picture.file).open("rb") as file:
         file.seek(picture.start)
         content = file.read(picture.size)
-    try:
-        with Image.open(BytesIO(content), formats=FORMATS) as opened:
-            wide, high = opened.size
-            if wide * high > MOST_PIXELS:
-                raise DataError(f"{picture.id} claims {wide} × {high} pixels.", f"The limit is {MOST_PIXELS} pixels.")
-            return to_pixels(opened, picture.id, grey, size)
-    except DataError:
-        raise
-    except Exception as error:  # decoders fail on a broken picture in many ways
-        reason = " ".join(str(error).split())
-        raise DataError(f"{picture.id} is no PNG or JPEG picture: {reason}.", "Replace or remove it.") from error
+    return decode(content, picture.id, grey, size)
 
 
 def _check_different(found: list[Picture], source: str | Path) -> None:
