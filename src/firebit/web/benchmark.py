@@ -23,34 +23,26 @@ class Timing(Read):
     memory: int | None = None
 
 
-class Contender(Read):
-    """A file that a library ran. Accuracy is 0 … 1, or None without labels."""
+class Named(Read):
+    """What a contender is called."""
 
     peer: str
     precision: str
     network: str
+
+    @property
+    def title(self) -> str:
+        """Library, precision, network."""
+        return f"{self.peer} {self.precision}, {self.network}"
+
+
+class Contender(Named):
+    """A file that a library ran. Accuracy is 0 … 1, or None without labels."""
+
     file_bytes: int = Field(ge=0)
     accuracy: FiniteFloat | None = None
     agrees: bool = True
     timings: list[Timing] = Field(min_length=1)
-
-    @property
-    def title(self) -> str:
-        """Library, precision, network."""
-        return f"{self.peer} {self.precision}, {self.network}"
-
-
-class Named(Read):
-    """What a comparison calls a contender."""
-
-    peer: str
-    precision: str
-    network: str
-
-    @property
-    def title(self) -> str:
-        """Library, precision, network."""
-        return f"{self.peer} {self.precision}, {self.network}"
 
 
 class Comparison(Read):
