@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from firebit.cli.model import check_there, compiled_file, named
-from firebit.cli.pictures import own_data
+from firebit.cli.pictures import data_of
 from firebit.errors import ModelFileError, UsageError
 
 if TYPE_CHECKING:
@@ -96,12 +96,8 @@ class _Task:
         """The data set to measure on."""
         if self.data is not None:
             return self.data
-        if self.model.is_dir():
-            return own_data(self.model, "firebit evaluate search RUN DATA")
-        if named(self.model) != self.model:
-            from firebit.pretrained import entry
-
-            return entry(str(self.model)).facts["data"]
+        if (own := data_of(self.model, "firebit evaluate search RUN DATA")) is not None:
+            return own
         raise UsageError(
             f"{self.model} does not say which data set to use.", "Name one: firebit evaluate search FILE DATA."
         )

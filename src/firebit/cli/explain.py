@@ -6,18 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from firebit.cli.model import compiled_file, named
-from firebit.cli.pictures import own_data
+from firebit.cli.model import compiled_file
+from firebit.cli.pictures import data_of, load_fitting
 from firebit.errors import UsageError
 
 if TYPE_CHECKING:
-    from firebit.data import ImageSet
-    from firebit.engine.network import Network
     from firebit.explain import Explanation
-    from firebit.explain.hierarchy import Hierarchy
 
 _AUTO = "auto"
-_WORDNET = "wordnet"
 
 
 @dataclass(frozen=True)
@@ -77,10 +73,11 @@ def command(
     from firebit.cli import findings
     from firebit.engine.network import load
     from firebit.explain import explain
+    from firebit.explain.hierarchy import hierarchy_of
 
     path = compiled_file(target)
     network = load(path, threads)
-    pictures = _pictures(network, data or _own(target), split)
+    pictures = load_fitting(data or _own(target), split, network.input_shape)
     explanation = explain(
         network,
         pictures.images,
@@ -89,7 +86,7 @@ def command(
         layer=layer,
         by=by,
         share=share,
-        hierarchy=_hierarchy(names, pictures.classes),
+        hierarchy=hierarchy_of(names, pictures.classes),
         permutations=permutations,
         seed=seed,
     )
@@ -114,43 +111,11 @@ def command(
 def _own(target: Path) -> str:
     """The data set that goes with a target, where it says so."""
     from firebit.cli.field import run_of
-    from firebit.pretrained import entry
 
-    if named(target) != target:
-        return entry(str(target)).facts["data"]
-    run = run_of(target)
-    if run is None:
+    found = data_of(run_of(target) or target, "firebit explain RUN --data DATA")
+    if found is None:
         raise UsageError(f"{target} does not say which data set to use.", "Name one: firebit explain FILE --data DATA.")
-    return own_data(run, "firebit explain RUN --data DATA")
-
-
-def _pictures(network: "Network", source: str, split: str) -> "ImageSet":
-    """Labelled pictures of the network's size; their classes may be others than the network's.
-
-    Raises:
-        UsageError: they are of another size.
-        DataError: they are missing or damaged.
-    """
-    from firebit.data import load, names
-
-    shape = network.input_shape
-    square = len(shape) == 3 and shape[1] == shape[2]
-    found = load(source, split, size=shape[2] if square and source not in names() else None)
-    if found.images.shape[1:] != shape:
-        raise UsageError(
-            f"The network takes pictures of {'×'.join(map(str, shape))}; {found.name} has "
-            f"{'×'.join(map(str, found.images.shape[1:]))}.",
-            "Choose a data set of that shape.",
-        )
     return found
-
-
-def _hierarchy(source: str, classes: tuple[str, ...]) -> "Hierarchy | None":
-    from firebit.explain.hierarchy import is_wnid, load_hierarchy, wordnet
-
-    if source == "none" or (source == _AUTO and not all(map(is_wnid, classes))):
-        return None
-    return wordnet(classes) if source in (_AUTO, _WORDNET) else load_hierarchy(source, classes)
 
 
 def unit_index(explanation: "Explanation", text: str) -> int:

@@ -5,15 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from firebit.cli.error import print_problem, printable
+from firebit.cli.error import printable
 from firebit.cli.model import compiled_file
-from firebit.cli.pictures import load_fitting, own_data
+from firebit.cli.pictures import load_at_hand, own_data
 from firebit.cli.status import status
-from firebit.errors import DataError, ModelFileError
+from firebit.errors import ModelFileError
 
 if TYPE_CHECKING:
     from firebit.data import ImageSet
-    from firebit.explain.hierarchy import Hierarchy
 
 _AUTO = "auto"
 
@@ -38,12 +37,13 @@ def command(
     seed: Annotated[int, typer.Option(help="Of what is drawn at random.")] = 0,
 ) -> None:
     """Write one HTML file about RUN: results, curves, costs, confusion, and what makes its units fire."""
+    from firebit.explain.hierarchy import hierarchy_of
     from firebit.web import Options, report
 
     with status() as told:
         told("pictures")
         pictures = None if no_data else _pictures(run, data, split)
-        concepts = None if pictures is None else _hierarchy(names, pictures.classes)
+        concepts = None if pictures is None else hierarchy_of(names, pictures.classes)
         written = report(run, pictures, output, Options(layer, share, smallest, concepts, seed=seed), told)
     typer.echo(f"Wrote {printable(str(written))}: {written.stat().st_size:,} bytes, one file that fetches nothing.")
 
@@ -64,20 +64,5 @@ def _pictures(run: Path, data: str | None, split: str) -> "ImageSet | None":
         return None
     if network.plan.logits is None:
         return None
-    source = data or own_data(run, "firebit report RUN --data DATA")
-    try:
-        return load_fitting(source, split, network.input_shape, len(network.plan.logits.bias))
-    except DataError as error:
-        if data is not None:
-            raise
-        print_problem(DataError(f"{error.problem} The report goes without confusion and units.", error.remedy))
-        return None
-
-
-def _hierarchy(source: str, classes: tuple[str, ...]) -> "Hierarchy | None":
-    """Concepts above the classes, as `firebit explain` takes them."""
-    from firebit.explain.hierarchy import is_wnid, load_hierarchy, wordnet
-
-    if source == "none" or (source == _AUTO and not all(map(is_wnid, classes))):
-        return None
-    return wordnet(classes) if source in (_AUTO, "wordnet") else load_hierarchy(source, classes)
+    own = None if data else own_data(run, "firebit report RUN --data DATA")
+    return load_at_hand(data, own, split, network, "The report goes without confusion and units.")

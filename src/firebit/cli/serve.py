@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from firebit.cli.error import print_problem, printable
+from firebit.cli.error import printable
 from firebit.cli.model import compiled_file
-from firebit.cli.pictures import load_fitting, own_data
+from firebit.cli.pictures import data_of, load_at_hand
 from firebit.cli.status import status
-from firebit.errors import DataError
 
 if TYPE_CHECKING:
     from firebit.data import ImageSet
@@ -69,21 +68,5 @@ def _pictures(model: Path, data: str | None, network: "Network") -> "ImageSet | 
         DataError: the data that were asked for are missing or damaged.
         UsageError: they do not fit the network.
     """
-    source = data or _own(model)
-    if source is None or network.plan.logits is None:
-        return None
-    try:
-        return load_fitting(source, "test", network.input_shape, len(network.plan.logits.bias))
-    except DataError as error:
-        if data is not None:
-            raise
-        print_problem(DataError(f"{error.problem} Units are judged by no data.", error.remedy))
-        return None
-
-
-def _own(model: Path) -> str | None:
-    from firebit.pretrained import entry, names
-
-    if model.is_dir():
-        return own_data(model, "firebit serve RUN --data DATA")
-    return entry(str(model)).facts["data"] if not model.exists() and str(model) in names() else None
+    own = None if data else data_of(model, "firebit serve RUN --data DATA")
+    return load_at_hand(data, own, "test", network, "Units are judged by no data.")

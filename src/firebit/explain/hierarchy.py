@@ -10,6 +10,8 @@ from pathlib import Path
 
 from firebit.errors import DataError, UsageError
 
+AUTO, NONE, WORDNET = "auto", "none", "wordnet"
+
 _CLOSURE = Path(__file__).parent / "wordnet" / "imagenet.tsv.gz"
 _CLASSES = 1000
 _SHAPE = 'Give a file like: [concepts] animal = ["cat", "dog"]'
@@ -58,6 +60,21 @@ def wordnet(classes: Sequence[str]) -> Hierarchy:
     depths = {wnid: _depth(by_id, wnid) for wnid in members}
     order = sorted(members, key=lambda wnid: (-depths[wnid], wnid))
     return Hierarchy("WordNet 3.0", {names[wnid]: frozenset(members[wnid]) for wnid in order})
+
+
+def hierarchy_of(source: str, classes: Sequence[str]) -> Hierarchy | None:
+    """The hierarchy that a command names.
+
+    Args:
+        source: "wordnet", the path of a TOML file, "none", or "auto": WordNet where all classes are wnids.
+        classes: names of the classes, by label.
+
+    Raises:
+        UsageError, DataError: as of :func:`wordnet` and :func:`load_hierarchy`.
+    """
+    if source == NONE or (source == AUTO and not all(map(is_wnid, classes))):
+        return None
+    return wordnet(classes) if source in (AUTO, WORDNET) else load_hierarchy(source, classes)
 
 
 def is_wnid(text: str) -> bool:
