@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from firebit import cli
 from firebit.compiler.agreement import Agreement, LayerAgreement
 from firebit.data import load as load_data
 from firebit.engine.network import load
@@ -34,19 +33,10 @@ SHORT: dict[str, Any] = {
 
 
 @pytest.fixture
-def firebit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def firebit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command_line: Run) -> Run:
     """Run the command line in an empty folder: exit code, output, errors."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            cli.main([str(word) for word in words])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, out, err
-
-    return run
+    return command_line
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from firebit import cli
 from firebit.data import load
 from firebit.engine.plan import Input, Layer, Logits, Plan
 from firebit.engine.term import Term
@@ -71,16 +71,8 @@ def compiled(run_folder: RunFolder, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def firebit(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            cli.main(["eval", *map(str, words)])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, out, err
-
-    return run
+def firebit(command_line: Run) -> Run:
+    return partial(command_line, "eval")
 
 
 @pytest.mark.parametrize("network", ["hardened", "model", "phase1", "relu"])

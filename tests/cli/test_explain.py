@@ -10,23 +10,15 @@ import pytest
 from PIL import Image
 
 import firebit as fb
-from firebit import cli
 from firebit.engine.plan import Input, Layer, Logits, Plan, Term
 
 Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
+def run(command_line: Run) -> Run:
     """Run a command: exit code, standard output, standard error."""
-
-    def main(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            cli.main([str(argument) for argument in arguments])
-        shown = capsys.readouterr()
-        return int(caught.value.code or 0), shown.out, shown.err
-
-    return main
+    return command_line
 
 
 def plan(names: tuple[str, ...] = ()) -> Plan:

@@ -3,13 +3,13 @@
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import firebit
-from firebit import cli
 from firebit.data import load
 
 onnx = pytest.importorskip("onnx")
@@ -20,16 +20,8 @@ Export = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def export(capsys: pytest.CaptureFixture[str]) -> Export:
-    def run(*words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            cli.main(["export", *map(str, words)])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, out, err
-
-    return run
+def export(command_line: Export) -> Export:
+    return partial(command_line, "export")
 
 
 def test_a_pretrained_network_predicts_in_onnx_runtime_as_in_firebit(

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 import firebit
-from firebit import cli, files
+from firebit import files
 from firebit.engine.plan import Input, Layer, Logits, Plan
 from firebit.engine.term import Term
 
@@ -24,16 +25,8 @@ Inspect = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def inspect(capsys: pytest.CaptureFixture[str]) -> Inspect:
-    def run(*words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            cli.main(["inspect", *map(str, words)])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, out, err
-
-    return run
+def inspect(command_line: Inspect) -> Inspect:
+    return partial(command_line, "inspect")
 
 
 def plan(name: str = "fire", classes: tuple[str, ...] = ()) -> Plan:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from firebit import cli
 from firebit.cli import predict
 from firebit.engine.plan import Input, Layer, Logits, Plan
 from firebit.engine.term import Term
@@ -43,16 +43,8 @@ def softmax(logits: list[float]) -> list[float]:
 
 
 @pytest.fixture
-def firebit(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            cli.main(["predict", *map(str, words)])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, out, err
-
-    return run
+def firebit(command_line: Run) -> Run:
+    return partial(command_line, "predict")
 
 
 @pytest.fixture

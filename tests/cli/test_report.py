@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from firebit import cli
 from firebit.engine.plan import Input, Layer, Logits, Plan
 from firebit.engine.term import Term
 
@@ -43,18 +43,9 @@ def run_folder(few_digits: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def firebit(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+def firebit(command_line: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     monkeypatch.chdir(tmp_path)
-
-    def run(*words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            cli.main(["report", *map(str, words)])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, out, err
-
-    return run
+    return partial(command_line, "report")
 
 
 def test_a_report(firebit: Run, run_folder: Path) -> None:

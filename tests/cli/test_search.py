@@ -10,25 +10,15 @@ import pytest
 from PIL import Image
 
 import firebit as fb
-from firebit import cli
 from firebit.search import CodeStore
 
 Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def firebit(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+def firebit(command_line: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     monkeypatch.chdir(tmp_path)
-
-    def run(*words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            cli.main([*map(str, words)])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, out, err
-
-    return run
+    return command_line
 
 
 @pytest.fixture(scope="module")

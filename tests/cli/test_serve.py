@@ -2,12 +2,13 @@
 
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from firebit import cli, web
+from firebit import web
 from firebit.web import Lens
 
 Run = Callable[..., tuple[int, str, str]]
@@ -27,18 +28,9 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 @pytest.fixture
-def firebit(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+def firebit(command_line: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     monkeypatch.chdir(tmp_path)
-
-    def run(*words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            cli.main(["serve", *map(str, words)])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, out, err
-
-    return run
+    return partial(command_line, "serve")
 
 
 def test_a_pretrained_network_on_other_data(firebit: Run, served: list[Any]) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from firebit import cli
 from firebit.files import load_tensors
 
 TINY = [
@@ -26,19 +25,10 @@ def settings(*more: str) -> list[str]:
 
 
 @pytest.fixture
-def firebit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def firebit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command_line: Run) -> Run:
     """Run the command line in an empty folder: exit code, output, errors."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            cli.main([str(word) for word in words])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, out, err
-
-    return run
+    return command_line
 
 
 def weights(folder: Path) -> dict[str, dict[str, bytes]]:
