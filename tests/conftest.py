@@ -37,3 +37,21 @@ def few_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
             header = struct.pack(f">{1 + values.ndim}I", 0x800 + values.ndim, *values.shape)
             (folder / f"{prefix}-{kind}-ubyte").write_bytes(header + values.tobytes())
     return folder
+
+
+@pytest.fixture(scope="session")
+def run_folder(few_digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run with its ReLU network and its compiled one; not to be written to."""
+    from firebit.train import RunFolder, fit, make_recipe
+
+    folder = RunFolder(tmp_path_factory.mktemp("runs") / "few")
+    tree = {
+        "data": str(few_digits),
+        "net": {"name": "lenet", "width": 0.2},
+        "batch": 20,
+        "threads": 1,
+        "phase1": {"epochs": 1},
+        "phase2": {"epochs": 1},
+    }
+    fit(make_recipe(tree), folder)
+    return folder.path

@@ -31,21 +31,3 @@ def experiment(few_digits: Path) -> Experiment:
         ),
         notes="Nothing else is run.",
     )
-
-
-@pytest.fixture(scope="session")
-def run_folder(few_digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run with its ReLU network and its compiled one; not to be written to."""
-    from firebit.train import RunFolder, fit, make_recipe
-
-    folder = RunFolder(tmp_path_factory.mktemp("runs") / "few")
-    tree = {
-        "data": str(few_digits),
-        "net": {"name": "lenet", "width": 0.2},
-        "batch": 20,
-        "threads": 1,
-        "phase1": {"epochs": 1},
-        "phase2": {"epochs": 1},
-    }
-    fit(make_recipe(tree), folder)
-    return folder.path

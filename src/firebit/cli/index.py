@@ -64,7 +64,7 @@ def command(
     import time
 
     from firebit.search import CodeStore
-    from firebit.search.encode import read_manifest, read_shards
+    from firebit.search.encode import Bad, read_manifest, read_shards
 
     start = time.perf_counter()
     with _codes(source, store, model, layer, workers, strict) as (codes, network):
@@ -77,8 +77,6 @@ def command(
             opened.index_field("label")
             if network is not None:
                 opened.model = _name(network)
-            from firebit.search.encode import Bad
-
             bad = tuple(Bad(each["id"], each["reason"]) for each in manifest["bad"])
             made = Indexed(store, count, len(opened), bad, time.perf_counter() - start)
     show_bad(made.bad)
