@@ -48,6 +48,24 @@ struct Lookup {
   bool begins;
 };
 
+// The same with an order of its own for the groups of every output, so that those with large entries come beside those
+// with small ones: tables [outputs][groups][16], and where in the panel the indices of each of them lie, [outputs][groups]
+// in bytes. `slices` are 1 or 2, a panel and its sums each `panel_slice` bytes and `sums_slice` words behind the last.
+// `groups` is a multiple of `chunk`: 2, 4 or 8.
+struct Ordered {
+  const std::uint8_t* tables;
+  const std::uint16_t* offsets;
+  std::size_t groups;
+  std::size_t outputs;
+  std::size_t chunk;
+  const std::uint8_t* panel;
+  std::size_t panel_slice;
+  std::uint16_t* sums;
+  std::size_t sums_slice;
+  std::size_t slices;
+  bool begins;
+};
+
 // Sums over bits by tables that are made on the fly ("four Russians"): weights int16 [groups][4][32], panel
 // [slices][groups][64] of indices below 16, `panel_slice` bytes from slice to slice. out[o * stride + column] grows by
 // the sums of the first `outputs` of 32.
@@ -139,6 +157,17 @@ struct SumPool {
   std::int32_t* out;
 };
 
+// The bits of every window of a plane of nibbles, joined by "or" where `flip` has no bit, by "and" where it has one.
+struct BitPool {
+  const std::uint8_t* plane;
+  std::size_t sides[2];
+  std::size_t kernel[2], stride[2], padding[2];
+  std::size_t places[2];
+  std::uint8_t flip;
+  std::uint8_t* line;  // room for two rows with what pooling adds on both sides
+  std::uint8_t* out;
+};
+
 // Windows down whose rows are joined before their columns are: numbers that were just written are not read at once.
 constexpr std::size_t pool_rows = 8;
 
@@ -171,12 +200,13 @@ struct Kernels {
   void (*fill_quads)(const Filling& filling, const std::uint8_t* source, std::uint32_t marks, std::uint8_t* panel);
 
   void (*look_up)(const Lookup& lookup);
+  void (*look_up_ordered)(const Ordered& ordered);
   // Look-up sums of four times `quads` outputs as nibbles: bit = (sum ≥ threshold) xor flip. out[quad * stride + column].
   void (*look_up_bits)(const std::uint16_t* sums, std::size_t quads, const std::uint16_t* thresholds,
                        const std::uint8_t* flips, std::uint8_t* out, std::size_t stride);
-  // out[o * stride + column] grows by the look-up sums and a number per output.
+  // out[o * stride + column] grows by the look-up sums and a number per output, or begins with them.
   void (*look_up_sums)(const std::uint16_t* sums, std::size_t outputs, const std::int32_t* bases, std::int32_t* out,
-                       std::size_t stride);
+                       std::size_t stride, bool begins);
 
   void (*sum_tables)(const Tabled& tabled);
   void (*multiply)(const Product& product);
@@ -194,6 +224,7 @@ struct Kernels {
   // out[i] grows by the coefficient where bit `bit` of plane[i] is set.
   void (*add_bits)(const std::uint8_t* plane, unsigned bit, std::int32_t coefficient, std::size_t count, std::int32_t* out);
   void (*pool_sums)(const SumPool& pool);
+  void (*pool_bits)(const BitPool& pool);
   void (*step)(const Stepping& stepping);
   // The same of one channel with a limit per column: bit `bit` of out[i] changes where sums[i] > limits[i].
   void (*step_each)(const std::int32_t* sums, const std::int32_t* limits, unsigned bit, std::size_t count,

@@ -72,6 +72,7 @@ struct Simd {
   static Bytes look_up(Bytes table, Bytes indices) { return _mm256_shuffle_epi8(table, indices); }
   static Bytes add8(Bytes a, Bytes b) { return _mm256_add_epi8(a, b); }
   static Bytes both(Bytes a, Bytes b) { return _mm256_and_si256(a, b); }
+  static Bytes either(Bytes a, Bytes b) { return _mm256_or_si256(a, b); }
   static Bytes differ(Bytes a, Bytes b) { return _mm256_xor_si256(a, b); }
   static Bytes add16(Bytes a, Bytes b) { return _mm256_add_epi16(a, b); }
   static Bytes sub16(Bytes a, Bytes b) { return _mm256_sub_epi16(a, b); }
@@ -79,6 +80,10 @@ struct Simd {
   static Bytes shift_up(Bytes a) { return _mm256_slli_epi16(a, 8); }
   static Bytes at_least16(Bytes a, Bytes b) { return _mm256_cmpeq_epi16(_mm256_subs_epu16(b, a), zero()); }
   static Bytes low_bytes_of(Bytes a, Bytes b) { return _mm256_blendv_epi8(a, b, splat16(0xff00)); }
+  static Bytes even_bytes(Bytes a, Bytes b) {
+    const __m256i low = splat16(0x00ff);
+    return _mm256_permute4x64_epi64(_mm256_packus_epi16(both(a, low), both(b, low)), 0xd8);
+  }
 
   static constexpr std::size_t lanes = 8;
   using Ints = __m256i;
@@ -87,8 +92,28 @@ struct Simd {
   static void store32(std::int32_t* to, Ints v) { store(to, v); }
   static Ints zero32() { return zero(); }
   static Ints add32(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
+  template <int chosen>
+  static Ints every_second(Ints a, Ints b) {
+    const __m256 found = _mm256_shuffle_ps(_mm256_castsi256_ps(a), _mm256_castsi256_ps(b), chosen);
+    return _mm256_permute4x64_epi64(_mm256_castps_si256(found), 0xd8);
+  }
+  static Ints even_ints(Ints a, Ints b) { return every_second<0x88>(a, b); }
+  static Ints odd_ints(Ints a, Ints b) { return every_second<0xdd>(a, b); }
   static Ints widen(const std::int16_t* from) {
     return _mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+  }
+  static void widen_columns(Bytes even, Bytes odd, Ints (&columns)[4]) {
+    const __m256i low = _mm256_unpacklo_epi16(even, odd), high = _mm256_unpackhi_epi16(even, odd);
+    columns[0] = _mm256_cvtepu16_epi32(_mm256_castsi256_si128(low));
+    columns[1] = _mm256_cvtepu16_epi32(_mm256_castsi256_si128(high));
+    columns[2] = _mm256_cvtepu16_epi32(_mm256_extracti128_si256(low, 1));
+    columns[3] = _mm256_cvtepu16_epi32(_mm256_extracti128_si256(high, 1));
+  }
+  static void interleave_pair(const std::uint8_t* a, const std::uint8_t* b, std::int16_t* to) {
+    const __m128i first = _mm_loadu_si128(reinterpret_cast<const __m128i*>(a));
+    const __m128i second = _mm_loadu_si128(reinterpret_cast<const __m128i*>(b));
+    store(to, _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(first, second)));
+    store(to + 16, _mm256_cvtepu8_epi16(_mm_unpackhi_epi8(first, second)));
   }
   static Ints load_pairs(const std::int16_t* from) { return load(from); }
   static Ints splat_pair(const std::int16_t* from) {

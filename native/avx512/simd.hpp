@@ -100,6 +100,7 @@ struct Simd {
   static Bytes look_up(Bytes table, Bytes indices) { return _mm512_shuffle_epi8(table, indices); }
   static Bytes add8(Bytes a, Bytes b) { return _mm512_add_epi8(a, b); }
   static Bytes both(Bytes a, Bytes b) { return _mm512_and_si512(a, b); }
+  static Bytes either(Bytes a, Bytes b) { return _mm512_or_si512(a, b); }
   static Bytes differ(Bytes a, Bytes b) { return _mm512_xor_si512(a, b); }
   static Bytes add16(Bytes a, Bytes b) { return _mm512_add_epi16(a, b); }
   static Bytes sub16(Bytes a, Bytes b) { return _mm512_sub_epi16(a, b); }
@@ -107,6 +108,10 @@ struct Simd {
   static Bytes shift_up(Bytes a) { return _mm512_slli_epi16(a, 8); }
   static Bytes at_least16(Bytes a, Bytes b) { return _mm512_movm_epi16(_mm512_cmpge_epu16_mask(a, b)); }
   static Bytes low_bytes_of(Bytes a, Bytes b) { return _mm512_mask_blend_epi8(0xaaaaaaaaaaaaaaaau, a, b); }
+  static Bytes even_bytes(Bytes a, Bytes b) {
+    const __m512i low = _mm512_castsi256_si512(_mm512_cvtepi16_epi8(a));
+    return _mm512_inserti64x4(low, _mm512_cvtepi16_epi8(b), 1);
+  }
 
   static constexpr std::size_t lanes = 16;
   using Ints = __m512i;
@@ -115,8 +120,31 @@ struct Simd {
   static void store32(std::int32_t* to, Ints v) { store(to, v); }
   static Ints zero32() { return zero(); }
   static Ints add32(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
+  static Ints every_second(Ints a, Ints b, int first) {
+    const __m512i indices = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    return _mm512_permutex2var_epi32(a, _mm512_add_epi32(indices, _mm512_set1_epi32(first)), b);
+  }
+  static Ints even_ints(Ints a, Ints b) { return every_second(a, b, 0); }
+  static Ints odd_ints(Ints a, Ints b) { return every_second(a, b, 1); }
   static Ints widen(const std::int16_t* from) {
     return _mm512_cvtepi16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+  }
+  template <int quarter>
+  static Ints quarter_columns(Bytes low, Bytes high) {
+    return _mm512_cvtepu16_epi32(_mm256_set_m128i(_mm512_extracti32x4_epi32(high, quarter), _mm512_extracti32x4_epi32(low, quarter)));
+  }
+  static void widen_columns(Bytes even, Bytes odd, Ints (&columns)[4]) {
+    const __m512i low = _mm512_unpacklo_epi16(even, odd), high = _mm512_unpackhi_epi16(even, odd);
+    columns[0] = quarter_columns<0>(low, high);
+    columns[1] = quarter_columns<1>(low, high);
+    columns[2] = quarter_columns<2>(low, high);
+    columns[3] = quarter_columns<3>(low, high);
+  }
+  static void interleave_pair(const std::uint8_t* a, const std::uint8_t* b, std::int16_t* to) {
+    const __m128i first = _mm_loadu_si128(reinterpret_cast<const __m128i*>(a));
+    const __m128i second = _mm_loadu_si128(reinterpret_cast<const __m128i*>(b));
+    const __m256i both = _mm256_set_m128i(_mm_unpackhi_epi8(first, second), _mm_unpacklo_epi8(first, second));
+    store(to, _mm512_cvtepu8_epi16(both));
   }
   static Ints load_pairs(const std::int16_t* from) { return load(from); }
   static Ints splat_pair(const std::int16_t* from) {

@@ -51,7 +51,7 @@ struct Layer {
 // What a worker writes to on its own.
 struct Scratch {
   Buffer<std::uint8_t> panel;
-  Buffer<std::uint16_t> look_up_sums;  // [outputs][64]
+  Buffer<std::uint16_t> look_up_sums;  // [slices][outputs][64]
   Buffer<std::int32_t> tables;
   Buffer<std::int32_t> sums;           // [outputs][256]
   Buffer<std::uint8_t> nibbles;        // [quads][256]

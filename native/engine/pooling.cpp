@@ -20,28 +20,10 @@ Span span(const Pool& pool, std::size_t axis, std::size_t place, std::size_t sid
 
 }  // namespace
 
-void pool_bits(const std::uint8_t* plane, std::size_t height, std::size_t width, const Pool& pool, std::uint8_t flip,
-               std::uint8_t* line, std::uint8_t* out) {
-  // A row with nothing on both sides, so that all windows are alike; then what windows that begin at every column hold.
-  const std::size_t reach = (pool.width - 1) * pool.stride[1] + pool.kernel[1];
-  const std::size_t whole = std::max(reach, pool.padding[1] + width);
-  std::uint8_t* any = line + whole;
-  std::memset(line, 0, whole);
-  std::uint8_t* row = line + pool.padding[1];
-  for (std::size_t y = 0; y < pool.height; ++y, out += pool.width) {
-    const Span rows = span(pool, 0, y, height);
-    for (std::size_t x = 0; x < width; ++x) row[x] = plane[rows.first * width + x] ^ flip;
-    for (std::size_t i = rows.first + 1; i < rows.end; ++i) {
-      const std::uint8_t* from = plane + i * width;
-      for (std::size_t x = 0; x < width; ++x) row[x] = static_cast<std::uint8_t>(row[x] | (from[x] ^ flip));
-    }
-    const std::size_t starts = reach - pool.kernel[1] + 1;
-    std::memcpy(any, line, starts);
-    for (std::size_t k = 1; k < pool.kernel[1]; ++k) {
-      for (std::size_t x = 0; x < starts; ++x) any[x] = static_cast<std::uint8_t>(any[x] | line[x + k]);
-    }
-    for (std::size_t x = 0; x < pool.width; ++x) out[x] = static_cast<std::uint8_t>(any[x * pool.stride[1]] ^ flip);
-  }
+void pool_bits(const Kernels& kernels, const std::uint8_t* plane, std::size_t height, std::size_t width, const Pool& pool,
+               std::uint8_t flip, std::uint8_t* line, std::uint8_t* out) {
+  kernels.pool_bits({plane, {height, width}, {pool.kernel[0], pool.kernel[1]}, {pool.stride[0], pool.stride[1]},
+                     {pool.padding[0], pool.padding[1]}, {pool.height, pool.width}, flip, line, out});
 }
 
 template <class Count>

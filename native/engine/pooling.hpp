@@ -15,8 +15,8 @@ inline std::size_t pool_line(std::size_t width, const Pool& pool) {
 
 // The largest (on bits xor `flip`, then turned back) of every window of a plane of nibbles, (height, width) to
 // (pool.height, pool.width). `line` has room for pool_line bytes.
-void pool_bits(const std::uint8_t* plane, std::size_t height, std::size_t width, const Pool& pool, std::uint8_t flip,
-               std::uint8_t* line, std::uint8_t* out);
+void pool_bits(const Kernels& kernels, const std::uint8_t* plane, std::size_t height, std::size_t width, const Pool& pool,
+               std::uint8_t flip, std::uint8_t* line, std::uint8_t* out);
 
 // Sums of bit `bit` of a plane of nibbles in every window, times the factor of the window.
 template <class Count>

@@ -63,7 +63,7 @@ void pool_planes(const Work& work, const Pool& pool, const Map& from, const std:
   const std::size_t planes = quads(from.channels), places = pool.height * pool.width;
   work.team.each(work.pictures * planes, [&](std::size_t task, std::size_t worker) {
     const std::size_t picture = task / planes, q = task % planes;
-    pool_bits(source + picture * source_stride + q * from.area(), from.height, from.width, pool, flips ? flips[q] : std::uint8_t{0},
+    pool_bits(work.kernels, source + picture * source_stride + q * from.area(), from.height, from.width, pool, flips ? flips[q] : std::uint8_t{0},
               work.space.scratch[worker].line.data(), out + picture * out_stride + q * places);
   });
 }

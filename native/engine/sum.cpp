@@ -26,13 +26,17 @@ struct Group {
 };
 
 void add_look_up(const Kernels& kernels, const Term& term, const Tile& tile, const std::uint8_t* panel, Group group,
-                 Scratch& scratch, std::int32_t* sums, std::size_t stride) {
+                 Scratch& scratch, std::int32_t* sums, std::size_t stride, bool begins) {
   const Matrix& matrix = term.matrices[group.index];
-  for (std::size_t s = 0; s < tile.slices(); ++s) {
-    look_up_slice(kernels, term, group.index, {group.first, group.end}, panel + s * term.rows * slice,
-                  scratch.look_up_sums.data());
-    kernels.look_up_sums(scratch.look_up_sums.data(), group.end - group.first, matrix.bases.data() + group.first,
-                         sums + s * slice, stride);
+  const std::size_t outputs = group.end - group.first;
+  for (std::size_t s = 0; s < tile.slices(); s += look_up_slices) {
+    const std::size_t some = std::min(look_up_slices, tile.slices() - s), words = look_up_words(outputs);
+    look_up(kernels, term, group.index, {group.first, group.end}, panel + s * term.rows * slice, some,
+            scratch.look_up_sums.data());
+    for (std::size_t i = 0; i < some; ++i) {
+      kernels.look_up_sums(scratch.look_up_sums.data() + i * words, outputs, matrix.bases.data() + group.first,
+                           sums + (s + i) * slice, stride, begins);
+    }
   }
 }
 
@@ -80,22 +84,46 @@ void add_product(const Kernels& kernels, const Term& term, const Tile& tile, con
 
 }  // namespace
 
-void look_up_slice(const Kernels& kernels, const Term& term, std::size_t group, Outputs outputs,
-                   const std::uint8_t* panel, std::uint16_t* sums) {
+std::size_t look_up_words(std::size_t outputs) { return 4 * quads(outputs) * slice; }
+
+namespace {
+
+void look_up_in_order(const Kernels& kernels, const Term& term, const Matrix& matrix, Outputs outputs,
+                      const std::uint8_t* panel, std::size_t slices, std::uint16_t* sums) {
+  const std::size_t all = 4 * quads(term.outputs), some = 4 * quads(outputs.end - outputs.first);
+  for (std::size_t row = 0, done = 0; row < term.rows; row += ordered_block) {
+    const std::size_t groups = rounded_up(std::min(ordered_block, term.rows - row), matrix.chunk);
+    const std::size_t first = done + outputs.first * groups;
+    kernels.look_up_ordered({matrix.tables.data() + first * 16, matrix.offsets.data() + first, groups, some, matrix.chunk,
+                             panel + row * slice, term.rows * slice, sums, look_up_words(some), slices, row == 0});
+    done += all * groups;
+  }
+}
+
+}  // namespace
+
+void look_up(const Kernels& kernels, const Term& term, std::size_t group, Outputs outputs, const std::uint8_t* panel,
+             std::size_t slices, std::uint16_t* sums) {
   const Matrix& matrix = term.matrices[group];
+  if (matrix.offsets.size() > 0) {
+    look_up_in_order(kernels, term, matrix, outputs, panel, slices, sums);
+    return;
+  }
   const std::size_t block = std::max(matrix.chunk, lookup_block / matrix.chunk * matrix.chunk);
   const std::size_t pairs = 2 * quads(term.outputs), first = outputs.first / 2;
   const std::size_t some = 2 * quads(outputs.end - outputs.first);
-  for (std::size_t row = 0; row < term.rows; row += block) {
-    const std::size_t groups = std::min(block, term.rows - row);
-    const std::uint8_t* tables = matrix.tables.data() + (row * pairs + first * groups) * 32;
-    kernels.look_up({tables, groups, some, matrix.chunk, panel + row * slice, sums, row == 0});
+  for (std::size_t s = 0; s < slices; ++s, panel += term.rows * slice, sums += look_up_words(2 * some)) {
+    for (std::size_t row = 0; row < term.rows; row += block) {
+      const std::size_t groups = std::min(block, term.rows - row);
+      const std::uint8_t* tables = matrix.tables.data() + (row * pairs + first * groups) * 32;
+      kernels.look_up({tables, groups, some, matrix.chunk, panel + row * slice, sums, row == 0});
+    }
   }
 }
 
 // What is written behind the last output of a group is that of the next.
 bool can_begin(const Term& term) {
-  const bool stores = term.has_quads() || term.method == Method::product;
+  const bool stores = term.has_quads() || term.method == Method::product || term.method == Method::lookup;
   return stores && (term.groups == 1 || term.outputs % 4 == 0);
 }
 
@@ -107,7 +135,7 @@ void add_panel(const Kernels& kernels, const Term& term, const Tile& tile, const
     const Group group{g, all ? 0 : outputs.first, all ? term.outputs : outputs.end};
     std::int32_t* to = sums + g * term.outputs * stride;
     switch (term.method) {
-      case Method::lookup: add_look_up(kernels, term, tile, panel, group, scratch, to, stride); break;
+      case Method::lookup: add_look_up(kernels, term, tile, panel, group, scratch, to, stride, begins); break;
       case Method::tabled: add_tabled(kernels, term, tile, panel, group, scratch, to, stride); break;
       case Method::wide:
       case Method::popcount:

@@ -1,6 +1,7 @@
 #include "engine/weights.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <stdexcept>
 #include <utility>
 
@@ -66,6 +67,91 @@ std::size_t exact_chunk(const std::vector<Row>& rows) {
     if (std::all_of(rows.begin(), rows.end(), [&](const Row& row) { return keeps(row, chunk); })) return chunk;
   }
   return 0;
+}
+
+// Groups of a block in an order in which every `chunk` of them, a power of two, have entries that add up to about as much:
+// the largest with the smallest, and so on with their sums. `count` stands for no group.
+std::vector<std::size_t> balanced(const std::int64_t* most, std::size_t count, std::size_t chunk) {
+  struct Bunch {
+    std::int64_t sum;
+    std::vector<std::size_t> groups;
+  };
+  std::vector<Bunch> bunches;
+  for (std::size_t g = 0; g < rounded_up(count, chunk); ++g) bunches.push_back({g < count ? most[g] : 0, {std::min(g, count)}});
+  for (; chunk > 1; chunk /= 2) {
+    std::stable_sort(bunches.begin(), bunches.end(), [](const Bunch& a, const Bunch& b) { return a.sum > b.sum; });
+    const std::size_t half = bunches.size() / 2;
+    for (std::size_t i = 0; i < half; ++i) {
+      const Bunch& small = bunches[bunches.size() - 1 - i];
+      bunches[i].sum += small.sum;
+      bunches[i].groups.insert(bunches[i].groups.end(), small.groups.begin(), small.groups.end());
+    }
+    bunches.resize(half);
+  }
+  std::vector<std::size_t> order;
+  for (const Bunch& bunch : bunches) order.insert(order.end(), bunch.groups.begin(), bunch.groups.end());
+  return order;
+}
+
+// The same of all blocks of an output, one after the other.
+std::vector<std::vector<std::size_t>> orders_of(const Row& row, std::size_t chunk) {
+  std::vector<std::vector<std::size_t>> orders;
+  for (std::size_t first = 0; first < row.most.size(); first += ordered_block) {
+    orders.push_back(balanced(row.most.data() + first, std::min(ordered_block, row.most.size() - first), chunk));
+  }
+  return orders;
+}
+
+bool keeps_balanced(const Row& row, std::size_t chunk) {
+  const std::vector<std::vector<std::size_t>> orders = orders_of(row, chunk);
+  for (std::size_t block = 0; block < orders.size(); ++block) {
+    const std::int64_t* most = row.most.data() + block * ordered_block;
+    const std::size_t count = std::min(ordered_block, row.most.size() - block * ordered_block);
+    for (std::size_t i = 0; i < orders[block].size(); i += chunk) {
+      std::int64_t sum = 0;
+      for (std::size_t j = i; j < i + chunk; ++j) sum += orders[block][j] < count ? most[orders[block][j]] : 0;
+      if (sum > largest_entry) return false;
+    }
+  }
+  return std::accumulate(row.most.begin(), row.most.end(), std::int64_t{0}) <= largest_sum;
+}
+
+// The largest chunk above `least` for which the groups of every output can be ordered; 0 where there is none.
+std::size_t balanced_chunk(const std::vector<Row>& rows, std::size_t least) {
+  for (std::size_t chunk : {std::size_t{8}, std::size_t{4}, std::size_t{2}}) {
+    if (chunk <= least) return 0;
+    if (std::all_of(rows.begin(), rows.end(), [&](const Row& row) { return keeps_balanced(row, chunk); })) return chunk;
+  }
+  return 0;
+}
+
+Matrix ordered_matrix(const std::vector<Row>& rows, std::size_t chunk) {
+  const std::size_t groups = rows[0].most.size(), outputs = 4 * quads(rows.size());
+  Matrix matrix;
+  matrix.chunk = chunk;
+  const std::size_t all = ordered_groups(groups, chunk) * outputs;
+  matrix.tables = Buffer<std::uint8_t>(all * 16);
+  matrix.offsets = Buffer<std::uint16_t>(all);
+  std::vector<std::vector<std::vector<std::size_t>>> orders;
+  for (const Row& row : rows) {
+    orders.push_back(orders_of(row, chunk));
+    matrix.bases.push_back(static_cast<std::int32_t>(row.base));
+  }
+  std::size_t at = 0;
+  for (std::size_t block = 0, first = 0; first < groups; ++block, first += ordered_block) {
+    const std::size_t count = std::min(ordered_block, groups - first);
+    for (std::size_t o = 0; o < outputs; ++o) {
+      for (std::size_t i = 0; i < rounded_up(count, chunk); ++i, ++at) {
+        if (o >= rows.size() || orders[o][block][i] == count) continue;
+        const std::size_t group = orders[o][block][i];
+        const std::int64_t* entries = rows[o].entries.data() + (first + group) * 16;
+        std::transform(entries, entries + 16, matrix.tables.data() + at * 16,
+                       [](std::int64_t entry) { return static_cast<std::uint8_t>(entry); });
+        matrix.offsets[at] = static_cast<std::uint16_t>(group * slice);
+      }
+    }
+  }
+  return matrix;
 }
 
 std::size_t block_of(std::size_t chunk) { return std::max(chunk, lookup_block / chunk * chunk); }
@@ -202,9 +288,10 @@ void set_tables(Term& term, const TermRecord& record, std::size_t lookup_pairs) 
   for (std::size_t group = 0; group < term.groups; ++group) {
     const std::vector<Row> rows = rows_of(term, record, group);
     const std::size_t chunk = record.chunk > 0 ? record.chunk : exact_chunk(rows);
-    if (chunk == 0) return;
-    check_tables(rows, chunk);
-    matrices.push_back(look_up_matrix(rows, chunk, lookup_pairs));
+    const std::size_t better = record.chunk > 0 ? 0 : balanced_chunk(rows, chunk);
+    if (chunk == 0 && better == 0) return;
+    if (better == 0) check_tables(rows, chunk);
+    matrices.push_back(better > 0 ? ordered_matrix(rows, better) : look_up_matrix(rows, chunk, lookup_pairs));
   }
   term.matrices = std::move(matrices);
   term.method = Method::lookup;

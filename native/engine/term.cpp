@@ -69,7 +69,8 @@ void set_field(Term& term) {
   const bool unpadded = term.padding[0] + term.padding[1] + term.padding[2] + term.padding[3] == 0;
   const bool aligned = !bits || term.groups == 1 || term.inputs % 4 == 0;
   // Kernels that read several bytes at once read beyond the end: not of pictures.
-  const bool readable = term.method != Method::popcount && (term.method != Method::bytes || term.source > 0);
+  const bool several = term.method == Method::bytes || term.method == Method::product;
+  const bool readable = term.method != Method::popcount && (!several || term.source > 0);
   field.is_source = unpadded && aligned && field.phases == 1 && readable;
 }
 

@@ -28,6 +28,9 @@ enum class Method {
 // Groups of four bits whose tables are looked up in one pass, so that panel and sums stay in the first cache.
 constexpr std::size_t lookup_block = 256;
 
+// The same where every output has an order of its own: two panels are read together.
+constexpr std::size_t ordered_block = 128;
+
 // Groups of a panel of quads whose tables of 64 bytes are looked up in one pass.
 constexpr std::size_t wide_block = 32;
 
@@ -42,7 +45,8 @@ struct Quads {
 
 // The weights of one group of a convolution.
 struct Matrix {
-  Buffer<std::uint8_t> tables;       // lookup: [blocks][steps][groups of the block][outputs of the step][16]
+  Buffer<std::uint8_t> tables;       // lookup: [blocks][steps][groups of the block][outputs of the step][16], or what
+  Buffer<std::uint16_t> offsets;     // Ordered has: [blocks][outputs][groups of the block], and tables in that order
   std::vector<std::int32_t> bases;   // per output: lookup, what is missing in the sums of tables; signs, how many are +1
   std::size_t chunk = 0;             // lookup
   Buffer<std::int16_t> wide;         // tabled [blocks of 32][groups][4][32]; product [quads][pairs][4][2]; dot [O][length]

@@ -8,6 +8,11 @@ namespace firebit {
 // Weights of one output.
 std::size_t per_group(const Term& term);
 
+// Groups of all blocks of a matrix whose outputs have orders of their own, each block filled up to whole chunks.
+inline std::size_t ordered_groups(std::size_t groups, std::size_t chunk) {
+  return groups / ordered_block * ordered_block + rounded_up(groups % ordered_block, chunk);
+}
+
 // Whether the weights of all groups are −1 or +1.
 bool is_sign(const Term& term, const std::int16_t* weights);
 

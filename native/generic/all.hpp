@@ -31,6 +31,7 @@ Kernels kernels(const char* name) {
           fill_pairs<Simd>,
           fill_quads<Simd>,
           look_up<Simd>,
+          look_up_ordered<Simd>,
           look_up_bits<Simd>,
           look_up_sums<Simd>,
           sum_tables<Simd>,
@@ -42,6 +43,7 @@ Kernels kernels(const char* name) {
           dot16<Simd>,
           add_bits<Simd>,
           pool_sums<Simd>,
+          pool_bits<Simd>,
           step<Simd>,
           step_each<Simd>};
 }

@@ -7,7 +7,8 @@
 //   high_bytes, shift_up        words >> 8 and words << 8
 //   at_least16(a, b)            words of ones where a ≥ b, unsigned
 //   low_bytes_of(a, b)          low bytes of the words of a, high bytes of those of b
-//   both, either                and, or
+//   both, either, differ        and, or, exclusive or
+//   widen_columns(even, odd, columns)  int32 of the words of both, by turns: four vectors
 //   lookup_pairs                pairs of outputs at a time that fit the registers
 //
 // Sums of an output lie vector by vector: words that hold both bytes of each word's columns, summed with the upper one
@@ -136,6 +137,70 @@ void look_up(const Lookup& at) {
   }
 }
 
+// One output: its groups in an order of their own, `Chunk` of them added up in bytes, then in words.
+template <class Simd, std::size_t Slices, std::size_t Chunk>
+FIREBIT_INLINE void look_up_output(const Ordered& at, std::size_t output) {
+  using Bytes = typename Simd::Bytes;
+  constexpr std::size_t vectors = slice / Simd::width;
+  Bytes all[Slices][vectors], odds[Slices][vectors];
+  for (std::size_t s = 0; s < Slices; ++s) {
+    for (std::size_t v = 0; v < vectors; ++v) {
+      const std::uint16_t* words = words_of<Simd>(at.sums + s * at.sums_slice, output, v);
+      all[s][v] = at.begins ? Simd::zero() : Simd::load(words);
+      odds[s][v] = at.begins ? Simd::zero() : Simd::load(words + Simd::width / 2);
+    }
+  }
+  const std::uint8_t* tables = at.tables + output * at.groups * 16;
+  const std::uint16_t* offsets = at.offsets + output * at.groups;
+  for (std::size_t g = 0; g < at.groups; g += Chunk, tables += Chunk * 16, offsets += Chunk) {
+    for (std::size_t i = 0; i < Chunk * 16; i += 64) prefetch(tables + i + prefetched);
+    Bytes bytes[Slices][vectors];
+    for (std::size_t c = 0; c < Chunk; ++c) {
+      const Bytes table = Simd::table(tables + c * 16);
+      const std::uint8_t* panel = at.panel + offsets[c];
+      for (std::size_t s = 0; s < Slices; ++s) {
+        for (std::size_t v = 0; v < vectors; ++v) {
+          const Bytes found = Simd::look_up(table, Simd::load(panel + s * at.panel_slice + v * Simd::width));
+          bytes[s][v] = c == 0 ? found : Simd::add8(bytes[s][v], found);
+        }
+      }
+    }
+    for (std::size_t s = 0; s < Slices; ++s) {
+      for (std::size_t v = 0; v < vectors; ++v) {
+        all[s][v] = Simd::add16(all[s][v], bytes[s][v]);
+        odds[s][v] = Simd::add16(odds[s][v], Simd::high_bytes(bytes[s][v]));
+      }
+    }
+  }
+  for (std::size_t s = 0; s < Slices; ++s) {
+    for (std::size_t v = 0; v < vectors; ++v) {
+      std::uint16_t* words = words_of<Simd>(at.sums + s * at.sums_slice, output, v);
+      Simd::store(words, all[s][v]);
+      Simd::store(words + Simd::width / 2, odds[s][v]);
+    }
+  }
+}
+
+template <class Simd, std::size_t Chunk>
+inline void look_up_outputs(const Ordered& at) {
+  for (std::size_t o = 0; o < at.outputs; ++o) {
+    if (at.slices == 2) {
+      look_up_output<Simd, 2, Chunk>(at, o);
+    } else {
+      look_up_output<Simd, 1, Chunk>(at, o);
+    }
+  }
+}
+
+template <class Simd>
+void look_up_ordered(const Ordered& at) {
+  switch (at.chunk) {
+    case 8: return look_up_outputs<Simd, 8>(at);
+    case 4: return look_up_outputs<Simd, 4>(at);
+    default: return look_up_outputs<Simd, 2>(at);
+  }
+}
+
 template <class Simd>
 void look_up_bits(const std::uint16_t* sums, std::size_t quads, const std::uint16_t* thresholds,
                   const std::uint8_t* flips, std::uint8_t* out, std::size_t stride) {
@@ -159,17 +224,18 @@ void look_up_bits(const std::uint16_t* sums, std::size_t quads, const std::uint1
 
 template <class Simd>
 void look_up_sums(const std::uint16_t* sums, std::size_t outputs, const std::int32_t* bases, std::int32_t* out,
-                  std::size_t stride) {
-  constexpr std::size_t half = Simd::width / 2;
+                  std::size_t stride, bool begins) {
   for (std::size_t o = 0; o < outputs; ++o) {
+    const typename Simd::Ints base = Simd::splat_int(bases[o]);
     for (std::size_t v = 0; v < slice / Simd::width; ++v) {
       const std::uint16_t* words = words_of<Simd>(sums, o, v);
+      const typename Simd::Bytes odds = Simd::load(words + Simd::width / 2);
+      typename Simd::Ints columns[4];
+      Simd::widen_columns(evens<Simd>(Simd::load(words), odds), odds, columns);
       std::int32_t* to = out + o * stride + v * Simd::width;
-      for (std::size_t i = 0; i < half; ++i) {
-        const std::uint16_t odd = words[half + i];
-        const std::uint16_t even = static_cast<std::uint16_t>(words[i] - (odd << 8));
-        to[2 * i] += bases[o] + even;
-        to[2 * i + 1] += bases[o] + odd;
+      for (std::size_t i = 0; i < 4; ++i, to += Simd::lanes) {
+        const typename Simd::Ints sum = Simd::add32(columns[i], base);
+        Simd::store32(to, begins ? sum : Simd::add32(Simd::load32(to), sum));
       }
     }
   }

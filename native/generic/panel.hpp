@@ -13,6 +13,13 @@ inline void copy(const std::uint8_t* from, std::uint8_t* to, std::size_t bytes) 
   for (std::size_t i = 0; i < bytes; i += 16) std::memcpy(to + i, from + i, 16);
 }
 
+// Short stretches, of up to 16 columns, are one copy each.
+FIREBIT_INLINE bool are_short(const Stretch* stretches, std::size_t count) {
+  bool found = true;
+  for (std::size_t i = 0; i < count; ++i) found &= stretches[i].length <= 16;
+  return found;
+}
+
 template <class Simd>
 void fill_bytes(const Filling& filling, const std::uint8_t* source, std::uint8_t* panel) {
   const std::size_t slice_bytes = filling.rows * slice;
@@ -21,12 +28,16 @@ void fill_bytes(const Filling& filling, const std::uint8_t* source, std::uint8_t
     std::size_t end = first;
     while (end < filling.stretch_count && filling.stretches[end].slice == s) ++end;
     std::uint8_t* row = panel + s * slice_bytes;
+    const Stretch* stretches = filling.stretches + first;
+    const std::size_t count = end - first;
+    const bool is_short = are_short(stretches, count);
     for (std::size_t k = 0; k < filling.rows; ++k, row += slice) {
       const std::uint8_t* from = source + filling.taps[k];
-      for (std::size_t i = first; i < end; ++i) {
-        const Stretch& part = filling.stretches[i];
-        copy<Simd>(from + part.source, row + part.column, part.length);
+      if (is_short) {
+        for (std::size_t i = 0; i < count; ++i) std::memcpy(row + stretches[i].column, from + stretches[i].source, 16);
+        continue;
       }
+      for (std::size_t i = 0; i < count; ++i) copy<Simd>(from + stretches[i].source, row + stretches[i].column, stretches[i].length);
     }
     first = end;
   }
@@ -35,26 +46,25 @@ void fill_bytes(const Filling& filling, const std::uint8_t* source, std::uint8_t
   for (std::size_t k = 0; k < filling.rows; ++k) std::memset(last + k * slice + filling.last_columns, 0, unused);
 }
 
-template <class Simd>
-inline void interleave(const std::uint8_t* a, const std::uint8_t* b, std::int16_t* to, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) {
-    to[2 * i] = a[i];
-    to[2 * i + 1] = b[i];
-  }
-}
-
+// Vocabulary of Simd: interleave_pair(a, b, to) writes 16 bytes of both by turns, as int16.
 template <class Simd>
 void fill_pairs(const Filling& filling, const std::uint8_t* source, std::int16_t* panel) {
   static const std::uint8_t nothing[slice] = {};
   const std::size_t pairs = filling.rows / 2;
-  for (std::size_t i = 0; i < filling.stretch_count; ++i) {
-    const Stretch& part = filling.stretches[i];
-    std::int16_t* to = panel + (part.slice * pairs * slice + part.column) * 2;
-    for (std::size_t k = 0; k < pairs; ++k, to += 2 * slice) {
+  for (std::size_t s = 0, first = 0; s < filling.slices; ++s, panel += pairs * 2 * slice) {
+    std::size_t end = first;
+    while (end < filling.stretch_count && filling.stretches[end].slice == s) ++end;
+    for (std::size_t k = 0; k < pairs; ++k) {
       const std::uint32_t tap = filling.taps[2 * k + 1];
-      const std::uint8_t* second = tap == no_tap ? nothing : source + tap + part.source;
-      interleave<Simd>(source + filling.taps[2 * k] + part.source, second, to, part.length);
+      for (std::size_t i = first; i < end; ++i) {
+        const Stretch& part = filling.stretches[i];
+        const std::uint8_t* a = source + filling.taps[2 * k] + part.source;
+        const std::uint8_t* b = tap == no_tap ? nothing : source + tap + part.source;
+        std::int16_t* to = panel + (k * slice + part.column) * 2;
+        for (std::size_t x = 0; x < part.length; x += 16) Simd::interleave_pair(a + x, b + x, to + 2 * x);
+      }
     }
+    first = end;
   }
 }
 

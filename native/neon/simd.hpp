@@ -49,6 +49,7 @@ struct Simd {
   static Bytes look_up(Bytes table, Bytes indices) { return vqtbl1q_u8(table, indices); }
   static Bytes add8(Bytes a, Bytes b) { return vaddq_u8(a, b); }
   static Bytes both(Bytes a, Bytes b) { return vandq_u8(a, b); }
+  static Bytes either(Bytes a, Bytes b) { return vorrq_u8(a, b); }
   static Bytes differ(Bytes a, Bytes b) { return veorq_u8(a, b); }
   static Bytes add16(Bytes a, Bytes b) { return bytes(vaddq_u16(words(a), words(b))); }
   static Bytes sub16(Bytes a, Bytes b) { return bytes(vsubq_u16(words(a), words(b))); }
@@ -56,6 +57,7 @@ struct Simd {
   static Bytes shift_up(Bytes a) { return bytes(vshlq_n_u16(words(a), 8)); }
   static Bytes at_least16(Bytes a, Bytes b) { return bytes(vcgeq_u16(words(a), words(b))); }
   static Bytes low_bytes_of(Bytes a, Bytes b) { return vbslq_u8(splat16(0x00ff), a, b); }
+  static Bytes even_bytes(Bytes a, Bytes b) { return vuzp1q_u8(a, b); }
 
   static constexpr std::size_t lanes = 4;
   using Ints = int32x4_t;
@@ -64,7 +66,24 @@ struct Simd {
   static void store32(std::int32_t* to, Ints v) { vst1q_s32(to, v); }
   static Ints zero32() { return vdupq_n_s32(0); }
   static Ints add32(Ints a, Ints b) { return vaddq_s32(a, b); }
+  static Ints even_ints(Ints a, Ints b) { return vuzp1q_s32(a, b); }
+  static Ints odd_ints(Ints a, Ints b) { return vuzp2q_s32(a, b); }
   static Ints widen(const std::int16_t* from) { return vmovl_s16(vld1_s16(from)); }
+  static void widen_columns(Bytes even, Bytes odd, Ints (&columns)[4]) {
+    const uint16x8_t low = vzip1q_u16(words(even), words(odd)), high = vzip2q_u16(words(even), words(odd));
+    columns[0] = vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(low)));
+    columns[1] = vreinterpretq_s32_u32(vmovl_u16(vget_high_u16(low)));
+    columns[2] = vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(high)));
+    columns[3] = vreinterpretq_s32_u32(vmovl_u16(vget_high_u16(high)));
+  }
+  static void interleave_pair(const std::uint8_t* a, const std::uint8_t* b, std::int16_t* to) {
+    const uint8x16_t first = vld1q_u8(a), second = vld1q_u8(b);
+    const uint8x16_t low = vzip1q_u8(first, second), high = vzip2q_u8(first, second);
+    vst1q_s16(to, vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(low))));
+    vst1q_s16(to + 8, vreinterpretq_s16_u16(vmovl_u8(vget_high_u8(low))));
+    vst1q_s16(to + 16, vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(high))));
+    vst1q_s16(to + 24, vreinterpretq_s16_u16(vmovl_u8(vget_high_u8(high))));
+  }
   static Ints load_pairs(const std::int16_t* from) { return vreinterpretq_s32_s16(vld1q_s16(from)); }
   static Ints splat_pair(const std::int16_t* from) {
     std::int32_t pair;

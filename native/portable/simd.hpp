@@ -66,6 +66,9 @@ struct Simd {
   static Bytes both(Bytes a, Bytes b) {
     return each8(a, b, [](unsigned x, unsigned y) { return static_cast<std::uint8_t>(x & y); });
   }
+  static Bytes either(Bytes a, Bytes b) {
+    return each8(a, b, [](unsigned x, unsigned y) { return static_cast<std::uint8_t>(x | y); });
+  }
   static Bytes differ(Bytes a, Bytes b) {
     return each8(a, b, [](unsigned x, unsigned y) { return static_cast<std::uint8_t>(x ^ y); });
   }
@@ -91,6 +94,14 @@ struct Simd {
   static Bytes low_bytes_of(Bytes a, Bytes b) {
     return each16(a, b, [](unsigned x, unsigned y) { return static_cast<std::uint16_t>((x & 0xff) | (y & 0xff00)); });
   }
+  static Bytes even_bytes(Bytes a, Bytes b) {
+    Bytes found;
+    for (std::size_t i = 0; i < width / 2; ++i) {
+      found.at[i] = a.at[2 * i];
+      found.at[width / 2 + i] = b.at[2 * i];
+    }
+    return found;
+  }
 
   static constexpr std::size_t lanes = 4;
 
@@ -110,10 +121,32 @@ struct Simd {
     for (std::size_t i = 0; i < lanes; ++i) a.at[i] += b.at[i];
     return a;
   }
+  static Ints every_second(Ints a, Ints b, std::size_t first) {
+    Ints found;
+    for (std::size_t i = 0; i < lanes / 2; ++i) {
+      found.at[i] = a.at[2 * i + first];
+      found.at[lanes / 2 + i] = b.at[2 * i + first];
+    }
+    return found;
+  }
+  static Ints even_ints(Ints a, Ints b) { return every_second(a, b, 0); }
+  static Ints odd_ints(Ints a, Ints b) { return every_second(a, b, 1); }
   static Ints widen(const std::int16_t* from) {
     Ints v;
     for (std::size_t i = 0; i < lanes; ++i) v.at[i] = static_cast<std::uint32_t>(std::int32_t{from[i]});
     return v;
+  }
+  static void widen_columns(Bytes even, Bytes odd, Ints (&columns)[4]) {
+    std::uint16_t words[2][width / 2];
+    std::memcpy(words[0], even.at, sizeof words[0]);
+    std::memcpy(words[1], odd.at, sizeof words[1]);
+    for (std::size_t i = 0; i < width; ++i) columns[i / lanes].at[i % lanes] = words[i % 2][i / 2];
+  }
+  static void interleave_pair(const std::uint8_t* a, const std::uint8_t* b, std::int16_t* to) {
+    for (std::size_t i = 0; i < 16; ++i) {
+      to[2 * i] = a[i];
+      to[2 * i + 1] = b[i];
+    }
   }
   static Ints load_pairs(const std::int16_t* from) {
     Ints v;

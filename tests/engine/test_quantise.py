@@ -10,7 +10,7 @@ from firebit.engine import reference
 from firebit.engine.plan import Input, Layer, Logits, Plan
 from firebit.engine.pool import Pool
 from firebit.engine.quantise import quantise
-from firebit.engine.tables import chunk_sums, spans
+from firebit.engine.tables import balanced_sums, spans
 from firebit.engine.term import Term
 
 
@@ -54,7 +54,7 @@ def test_few_bits_change(pool: Pool | None) -> None:
         fast = quantise(exact, chunk)
         assert fast.precision == "fast"
         weights = fast.layers[1].terms[0].weights
-        assert 240 <= chunk_sums(spans(weights), chunk).max() <= 255  # type: ignore[arg-type]
+        assert 240 <= balanced_sums(spans(weights), chunk).max() <= 255  # type: ignore[arg-type]
         assert fast.layers[0] is exact.layers[0], "weights on pixels stay"
         shares.append(flips(exact, fast, "b"))
     assert shares[0] <= 0.006 and shares[1] <= 0.009 and shares[2] <= 0.014 and shares[3] <= 0.03, shares
@@ -63,7 +63,7 @@ def test_few_bits_change(pool: Pool | None) -> None:
 
 def test_every_channel_has_the_finest_grid() -> None:
     weights = quantise(network(), 4).layers[1].terms[0].weights
-    largest = chunk_sums(spans(weights), 4).max(1)  # type: ignore[arg-type]
+    largest = balanced_sums(spans(weights), 4).max(1)  # type: ignore[arg-type]
     assert (largest <= 255).all()
     assert largest.min() >= 248
 

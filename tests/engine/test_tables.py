@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firebit.engine.tables import Tables, chunk_sums, partial_sums, spans
+from firebit.engine.tables import BALANCED_BLOCK, Tables, balanced_sums, chunk_sums, partial_sums, spans
 from firebit.errors import ModelFileError
 
 WEIGHTS = np.array([[[[5, 3]], [[-2, 4]]], [[[1, 0]], [[0, -1]]]], np.int16)
@@ -27,6 +27,24 @@ def test_entries_by_hand() -> None:
     assert entries[0, :, :4].tolist() == [[1, 4, 0, 3], [0, 2, 2, 4]]
     assert entries[1, :, :4].tolist() == [[0, 1, 0, 1], [1, 1, 0, 0]]
     assert tables.most(WEIGHTS).tolist() == [[4, 4], [1, 1]]
+
+
+def test_balanced_sums_by_hand() -> None:
+    """9 with 1, 7 with 2, 6 with 4; four at a time 9 and 7 come with nothing, then with 2 + 4 and 1 + 6."""
+    most = np.array([[4, 9, 1, 7, 2, 6]])
+    assert sorted(balanced_sums(most, 2)[0].tolist()) == [9, 10, 10]
+    assert sorted(balanced_sums(most, 4)[0].tolist()) == [14, 15]
+    assert balanced_sums(most, 1).sum() == 29
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 300), st.sampled_from([1, 2, 4, 8]))
+def test_balanced_sums_hold_all_there_is(seed: int, groups: int, chunk: int) -> None:
+    most = np.random.default_rng(seed).integers(0, 256, (3, groups))
+    found = balanced_sums(most, chunk)
+    assert (found.sum(1) == most.sum(1)).all()
+    blocks = [min(BALANCED_BLOCK, groups - first) for first in range(0, groups, BALANCED_BLOCK)]
+    assert found.shape[1] == sum(-(-count // chunk) for count in blocks)
+    assert (found.max(1) <= chunk * most.max(1)).all()
 
 
 def test_groups_go_by_channels_then_rows_then_columns() -> None:

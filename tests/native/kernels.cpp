@@ -86,6 +86,7 @@ void look_up(const Kernels& a, const Kernels& b) {
   const auto thresholds = drawn<std::uint16_t>(4 * quads, 0, static_cast<std::int64_t>(groups * 255 / chunk));
   const auto flips = drawn<std::uint8_t>(quads, 0, 15);
   const auto bases = drawn<std::int32_t>(4 * quads, -100000, 100000);
+  const bool begins = below(2) == 0;
   std::vector<std::uint8_t> bits[2];
   std::vector<std::int32_t> sums[2];
   const Kernels* both[] = {&a, &b};
@@ -97,10 +98,44 @@ void look_up(const Kernels& a, const Kernels& b) {
     bits[i].resize(quads * slice + slack);
     sums[i].assign(4 * quads * slice + slack, 7);
     both[i]->look_up_bits(kept.data(), quads, thresholds.data(), flips.data(), bits[i].data(), slice);
-    both[i]->look_up_sums(kept.data(), 4 * quads - 1, bases.data(), sums[i].data(), slice);
+    both[i]->look_up_sums(kept.data(), 4 * quads - 1, bases.data(), sums[i].data(), slice, begins);
   }
   compare("look_up_bits", bits[0], bits[1], quads * slice);
   compare("look_up_sums", sums[0], sums[1], 4 * quads * slice);
+}
+
+// Outputs with orders of their own for their groups.
+void look_up_ordered(const Kernels& a, const Kernels& b) {
+  const std::size_t chunk = std::size_t{2} << below(3), groups = chunk * (1 + below(128 / chunk)), outputs = 4 * (1 + below(5));
+  const std::size_t slices = 1 + below(2), rows = 1 + below(200);
+  const auto panel = drawn<std::uint8_t>(slices * rows * slice, 0, 15);
+  const auto tables = drawn<std::uint8_t>(outputs * groups * 16, 0, static_cast<std::int64_t>(255 / chunk));
+  auto offsets = drawn<std::uint16_t>(outputs * groups, 0, static_cast<std::int64_t>(rows - 1));
+  for (std::uint16_t& offset : offsets) offset = static_cast<std::uint16_t>(offset * slice);
+  const std::vector<std::int32_t> bases(outputs, 0);
+  std::vector<std::int32_t> sums[3];
+  const Kernels* both[] = {&a, &b};
+  for (std::size_t i = 0; i < 2; ++i) {
+    std::vector<std::uint16_t> kept(2 * outputs * slice + slack);
+    for (bool begins : {true, false}) {
+      both[i]->look_up_ordered({tables.data(), offsets.data(), groups, outputs, chunk, panel.data(), rows * slice, kept.data(),
+                                outputs * slice, slices, begins});
+    }
+    sums[i].assign(slices * outputs * slice + slack, 0);
+    for (std::size_t s = 0; s < slices; ++s) {
+      both[i]->look_up_sums(kept.data() + s * outputs * slice, outputs, bases.data(), sums[i].data() + s * outputs * slice, slice, true);
+    }
+  }
+  sums[2].assign(slices * outputs * slice + slack, 0);
+  for (std::size_t i = 0; i < slices * outputs * slice; ++i) {
+    const std::size_t s = i / (outputs * slice), o = i / slice % outputs, column = i % slice;
+    for (std::size_t g = 0; g < groups; ++g) {
+      const std::uint8_t index = panel[s * rows * slice + offsets[o * groups + g] + column];
+      sums[2][i] += 2 * tables[(o * groups + g) * 16 + index];
+    }
+  }
+  compare("look_up_ordered", sums[0], sums[1], slices * outputs * slice);
+  compare("look_up_ordered by hand", sums[0], sums[2], slices * outputs * slice);
 }
 
 void sum_tables(const Kernels& a, const Kernels& b) {
@@ -189,10 +224,9 @@ void fill_quads(const Kernels& a, const Kernels& b) {
   compare("fill_quads", x, y, 2 * rows * slice);
 }
 
-void pool_sums(const Kernels& a, const Kernels& b) {
-  firebit::SumPool pool{};
-  pool.is_max = below(2) == 1;
-  pool.begins = below(2) == 1;
+// Sides, windows and places of a pooling.
+template <class Pool>
+void draw_windows(Pool& pool) {
   for (std::size_t i = 0; i < 2; ++i) {
     pool.sides[i] = 1 + below(40);
     pool.kernel[i] = 1 + below(4);
@@ -201,6 +235,45 @@ void pool_sums(const Kernels& a, const Kernels& b) {
     // The last window may end outside, but begins inside.
     pool.places[i] = 1 + below((pool.sides[i] + pool.padding[i] - 1) / pool.stride[i] + 1);
   }
+}
+
+void pool_bits(const Kernels& a, const Kernels& b) {
+  firebit::BitPool pool{};
+  draw_windows(pool);
+  pool.flip = static_cast<std::uint8_t>(below(16));
+  const auto plane = drawn<std::uint8_t>(pool.sides[0] * pool.sides[1], 0, 15);
+  const std::size_t count = pool.places[0] * pool.places[1];
+  std::vector<std::uint8_t> found[3];
+  std::vector<std::uint8_t> line(firebit::pool_line(pool.sides[1], pool.places[1], pool.kernel[1], pool.stride[1], pool.padding[1]));
+  pool.plane = plane.data();
+  pool.line = line.data();
+  const Kernels* both[] = {&a, &b};
+  for (std::size_t i = 0; i < 3; ++i) {
+    found[i].assign(count, 0);
+    pool.out = found[i].data();
+    if (i < 2) both[i]->pool_bits(pool);
+  }
+  for (std::size_t place = 0; place < count; ++place) {
+    const std::size_t top = place / pool.places[1] * pool.stride[0], left = place % pool.places[1] * pool.stride[1];
+    unsigned bits = 0;
+    for (std::size_t y = top; y < top + pool.kernel[0]; ++y) {
+      for (std::size_t x = left; x < left + pool.kernel[1]; ++x) {
+        const bool inside = y >= pool.padding[0] && y - pool.padding[0] < pool.sides[0] && x >= pool.padding[1] &&
+                            x - pool.padding[1] < pool.sides[1];
+        if (inside) bits |= plane[(y - pool.padding[0]) * pool.sides[1] + x - pool.padding[1]] ^ pool.flip;
+      }
+    }
+    found[2][place] = static_cast<std::uint8_t>(bits ^ pool.flip);
+  }
+  compare("pool_bits", found[0], found[1], count);
+  compare("pool_bits by hand", found[0], found[2], count);
+}
+
+void pool_sums(const Kernels& a, const Kernels& b) {
+  firebit::SumPool pool{};
+  pool.is_max = below(2) == 1;
+  pool.begins = below(2) == 1;
+  draw_windows(pool);
   const auto plane = drawn<std::int32_t>(pool.sides[0] * pool.sides[1], -99, 99);
   const std::size_t count = pool.places[0] * pool.places[1];
   std::vector<std::int32_t> x(count + slack, 5), y = x;
@@ -252,7 +325,7 @@ int main(int count, char** words) {
   for (const Kernels& kernels : firebit::available_kernels()) {
     for (std::size_t i = 0; i < rounds; ++i) {
       for (auto* test : {hamming, nearest, look_up, sum_tables, multiply, multiply_bytes, count_ones, look_up_wide,
-                         fill_quads, pool_sums, dots, step}) {
+                         fill_quads, pool_sums, pool_bits, look_up_ordered, dots, step}) {
         test(kernels, portable);
       }
     }

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from firebit.engine.check import LARGEST_SUM
 from firebit.engine.plan import INPUT, Layer, Logits, Plan, pooled_term
-from firebit.engine.tables import LARGEST_ENTRIES, LARGEST_SUM_OF_ENTRIES, Weights, chunk_sums, spans
+from firebit.engine.tables import LARGEST_ENTRIES, LARGEST_SUM_OF_ENTRIES, Weights, balanced_sums, spans
 from firebit.engine.term import Term
 
-CHUNK = 1
-"""Groups of four bits whose partial sums are added up in a byte: more are quicker where a look-up takes 16 bytes, fewer
-more precise."""
+CHUNK = 2
+"""Groups of four bits whose partial sums are added up in a byte, a power of two: more are quicker where a look-up takes
+16 bytes, fewer more precise. As the kernel pairs large sums with small ones, two cost hardly any precision."""
 
 FEWEST_PLACES = 16
 """Maps of fewer places stay as they are: tables of four bytes for every weight would be read for little work."""
@@ -40,18 +40,19 @@ def quantise(plan: Plan, chunk: int = CHUNK) -> Plan:
 
     The weights of a layer are scaled and rounded where all it adds up are convolutions over bits, one of them of
     :data:`FEWEST_WEIGHTS` or more, of maps of :data:`FEWEST_PLACES` or more, and shortcuts. Each channel has the finest
-    grid with which the partial sums of `chunk` consecutive groups of four bits span a byte, and those of all groups 16
-    bits. Where nothing needs to be rounded, as of ±1, the layer stays as it is. A linear layer over bits of
-    :data:`FEWEST_LINEAR_WEIGHTS` or more gets weights of −127 … 127. So does a convolution over pixels of more than
-    :data:`LARGEST_PIXEL_WORK`; what neighbours there have of one sign is at most 128, so that a kernel may add up their
-    products with pixels in 16 bits. Thresholds, biases and scales follow.
+    grid with which the partial sums of `chunk` groups of four bits, chosen so that they balance
+    (:func:`firebit.engine.tables.balanced_sums`), span a byte, and those of all groups 16 bits. Where nothing needs to be
+    rounded, as of ±1, the layer stays as it is. A linear layer over bits of :data:`FEWEST_LINEAR_WEIGHTS` or more gets
+    weights of −127 … 127. So does a convolution over pixels of more than :data:`LARGEST_PIXEL_WORK`; what neighbours
+    there have of one sign is at most 128, so that a kernel may add up their products with pixels in 16 bits. Thresholds,
+    biases and scales follow.
 
     What rounding adds to a weight is taken from the next one, tap by tap along the kernel's rows, there and back:
     neighbouring bits of a map are alike, so that most of it cancels (error diffusion; Floyd and Steinberg 1976).
 
     Args:
         plan: exact.
-        chunk: groups of four bits whose partial sums a kernel may add up in a byte.
+        chunk: groups of four bits whose partial sums a kernel may add up in a byte: 1, 2, 4 or 8.
     """
     if plan.precision == "fast":
         return plan
@@ -92,7 +93,8 @@ def _is_large_on_pixels(plan: Plan, layer: Layer) -> bool:
 def _over_tables(chunk: int, weights: Weights) -> Reals:
     """How many times too large channels are for partial sums of `chunk` groups to fit a byte: (O,)."""
     found = spans(weights)
-    over: Reals = np.maximum(chunk_sums(found, chunk).max(1) / LARGEST_ENTRIES, found.sum(1) / LARGEST_SUM_OF_ENTRIES)
+    bunch, all_of_them = balanced_sums(found, chunk).max(1), found.sum(1)
+    over: Reals = np.maximum(bunch / LARGEST_ENTRIES, all_of_them / LARGEST_SUM_OF_ENTRIES)
     return over
 
 

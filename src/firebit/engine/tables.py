@@ -32,6 +32,9 @@ LONGEST_CHUNK = 64
 MOST_GROUPS_OF_BITS = 1 << 20
 """The most groups of four bits that a sum of entries reads."""
 
+BALANCED_BLOCK = 128
+"""Groups among which a kernel chooses those that it adds up in a byte."""
+
 BITS = 4
 """Bits that choose an entry."""
 
@@ -108,6 +111,24 @@ def chunk_sums(most: Integers, chunk: int) -> Integers:
     """Sums of `chunk` consecutive columns: (O, ⌈groups / chunk⌉)."""
     found: Integers = np.add.reduceat(most, np.arange(0, most.shape[1], chunk), axis=1)
     return found
+
+
+def balanced_sums(most: Integers, chunk: int) -> Integers:
+    """What largest entries add up to where a kernel chooses which ones come together: (O, bunches).
+
+    Within every :data:`BALANCED_BLOCK` columns the largest is added to the smallest, the second largest to the second
+    smallest and so on, then their sums likewise, until `chunk` columns, a power of two, are together.
+    """
+    found = []
+    for first in range(0, most.shape[1], BALANCED_BLOCK):
+        block = most[:, first : first + BALANCED_BLOCK]
+        sums = np.pad(block, ((0, 0), (0, -block.shape[1] % chunk)))
+        for _ in range(chunk.bit_length() - 1):
+            ordered = np.sort(sums, axis=1)
+            half = ordered.shape[1] // 2
+            sums = ordered[:, :half] + ordered[:, ::-1][:, :half]
+        found.append(sums)
+    return np.concatenate(found, axis=1)
 
 
 def _fours(weights: Weights) -> Integers:
