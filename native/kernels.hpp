@@ -117,6 +117,22 @@ struct Quad {
   bool begins;
 };
 
+// Rows of int8 weights, [rows][width], of which those of bits that are set are added up: out[o] grows by the sums of the
+// first `outputs` columns. Width is a multiple of 64, `outputs` at most `row_width`, `count` at most `row_segment`.
+struct Rows {
+  const std::int8_t* weights;
+  std::size_t width;
+  const std::uint16_t* set;
+  std::size_t count;
+  std::size_t outputs;
+  std::int32_t* out;
+};
+
+// So many outputs have their weights side by side: a page of memory, so that a row that is skipped is not read ahead.
+constexpr std::size_t row_width = 4096;
+// So many rows add up in 16 bits: 256 · −128 fits just so.
+constexpr std::size_t row_segment = 256;
+
 // Bit = (sum > limit) xor flip, for `channels` rows of sums [channels][stride], as nibbles: out[channel / 4 * out_stride
 // + column], channel % 4 being the bit.
 struct Stepping {
@@ -214,10 +230,8 @@ struct Kernels {
   void (*count_ones)(const Quad& quad);
   void (*look_up_wide)(const Quad& quad);  // null where a table of 64 bytes is more than one look-up
 
-  // out[o] = Σ weights[o][i] * values[i] for four times `quads` outputs; length a multiple of 64. Values of dot8 are 0 or
-  // 1, and its weights, as they are read once and from far away, lie in the order of reading: [quads][length / 64][4][64].
-  void (*dot8)(const std::int8_t* weights, std::size_t length, std::size_t quads, const std::uint8_t* values,
-               std::int32_t* out);
+  void (*add_rows)(const Rows& rows);
+  // out[o] = Σ weights[o][i] * values[i] for four times `quads` outputs; length a multiple of 64.
   void (*dot16)(const std::int16_t* weights, std::size_t length, std::size_t quads, const std::int16_t* values,
                 std::int32_t* out);
 

@@ -99,6 +99,9 @@ struct Simd {
   }
   static Ints even_ints(Ints a, Ints b) { return every_second<0x88>(a, b); }
   static Ints odd_ints(Ints a, Ints b) { return every_second<0xdd>(a, b); }
+  static Bytes widen8(const std::int8_t* from) {
+    return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+  }
   static Ints widen(const std::int16_t* from) {
     return _mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
   }

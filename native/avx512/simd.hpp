@@ -126,6 +126,9 @@ struct Simd {
   }
   static Ints even_ints(Ints a, Ints b) { return every_second(a, b, 0); }
   static Ints odd_ints(Ints a, Ints b) { return every_second(a, b, 1); }
+  static Bytes widen8(const std::int8_t* from) {
+    return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+  }
   static Ints widen(const std::int16_t* from) {
     return _mm512_cvtepi16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
   }

@@ -113,6 +113,27 @@ void fill_panel(const Kernels& kernels, const Term& term, const Values& fields, 
   }
 }
 
+namespace {
+
+// Which bits of every segment are set: how many, [segments], then their rows, [segments][row_segment].
+void fill_rows(const Term& term, const std::uint8_t* nibbles, std::size_t count, std::uint16_t* to) {
+  constexpr std::size_t together = row_segment / 4;
+  std::uint16_t* rows = to + term.row_segments();
+  for (std::size_t segment = 0; segment < term.row_segments(); ++segment, rows += row_segment) {
+    std::size_t found = 0;
+    for (std::size_t i = segment * together; i < std::min(count, (segment + 1) * together); ++i) {
+      // Every bit is written, and counts only where it is set; the last place is never beyond the segment.
+      for (unsigned bit = 0; bit < 4; ++bit) {
+        rows[found] = static_cast<std::uint16_t>(4 * (i % together) + bit);
+        found += nibbles[i] >> bit & 1;
+      }
+    }
+    to[segment] = static_cast<std::uint16_t>(found);
+  }
+}
+
+}  // namespace
+
 void fill_flat(const Term& term, const std::uint8_t* values, std::int16_t* flat) {
   const std::size_t count = term.format == Format::bits ? quads(term.inputs) * term.in.area() : term.in.size();
   if (term.format == Format::bytes) {
@@ -122,10 +143,7 @@ void fill_flat(const Term& term, const std::uint8_t* values, std::int16_t* flat)
     std::memset(to, 0, term.length / 8);
     for (std::size_t i = 0; i < count; ++i) to[i / 2] = static_cast<std::uint8_t>(to[i / 2] | values[i] << 4 * (i % 2));
   } else if (term.matrices[0].narrow.size() > 0) {
-    auto* to = reinterpret_cast<std::uint8_t*>(flat);
-    for (std::size_t i = 0; i < count; ++i) {
-      for (unsigned bit = 0; bit < 4; ++bit) to[4 * i + bit] = static_cast<std::uint8_t>(values[i] >> bit & 1);
-    }
+    fill_rows(term, values, count, reinterpret_cast<std::uint16_t*>(flat));
   } else {
     for (std::size_t i = 0; i < count; ++i) {
       for (unsigned bit = 0; bit < 4; ++bit) flat[4 * i + bit] = static_cast<std::int16_t>(values[i] >> bit & 1);

@@ -21,7 +21,8 @@ void fill_field(const Term& term, const std::uint8_t* values, std::size_t plane,
 void fill_panel(const Kernels& kernels, const Term& term, const Values& fields, const Tile& tile, Stretch* stretches,
                 std::uint8_t* panel);
 
-// Values of a source in the order of a dot's weights: bits for signs, bytes for narrow weights, int16 for wide ones.
+// Values of a source in the order of a dot's weights: bits for signs, rows that are set for narrow
+// weights, int16 for wide ones; `flat` has room for flat_size of them.
 void fill_flat(const Term& term, const std::uint8_t* values, std::int16_t* flat);
 
 }  // namespace firebit

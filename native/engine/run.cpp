@@ -18,11 +18,7 @@ void add_map(const Work& work, const Term& term, const Values& fields, std::size
   const std::uint8_t* values = source.data + picture * source.stride;
   if (term.method == Method::dot) {
     fill_flat(term, values, work.space.flat.data());
-    work.team.each(quads(term.outputs), [&](std::size_t q, std::size_t) {
-      std::int32_t found[4];
-      run_dot_rows(work.kernels, term, q, work.space.flat.data(), found);
-      for (std::size_t o = 4 * q; o < std::min(4 * q + 4, term.outputs); ++o) sums[o * stride] += found[o % 4];
-    });
+    add_dots(work, term, work.space.flat.data(), sums, stride);
   } else if (term.method == Method::scalar) {
     work.team.each(term.sums.channels, [&](std::size_t o, std::size_t) { add_scalar(term, values, o, sums + o * stride); });
   } else if (term.method == Method::shortcut) {

@@ -16,7 +16,7 @@ constexpr std::size_t longest_chunk = 64;
 
 // The 16 partial sums of every group of four channels at every tap, of one output: exact, from their least.
 struct Row {
-  std::vector<std::int64_t> entries;  // [groups][16], from 0
+  std::vector<std::int32_t> entries;  // [groups][16], from 0
   std::vector<std::int64_t> most;     // [groups]
   std::int64_t base = 0;              // sum of what was subtracted
 };
@@ -24,18 +24,22 @@ struct Row {
 Row partial_sums(const Term& term, const std::int16_t* weights) {
   const std::size_t taps = term.kernel[0] * term.kernel[1];
   Row row;
+  row.entries.resize(quads(term.inputs) * taps * 16);
+  row.most.reserve(quads(term.inputs) * taps);
+  std::int32_t* to = row.entries.data();
   for (std::size_t first = 0; first < term.inputs; first += 4) {
     for (std::size_t tap = 0; tap < taps; ++tap) {
-      std::int64_t sums[16] = {};
+      std::int32_t sums[16] = {};
       for (std::size_t j = 0; j < 4 && first + j < term.inputs; ++j) {
-        const std::int64_t weight = weights[(first + j) * taps + tap];
+        const std::int32_t weight = weights[(first + j) * taps + tap];
         for (std::size_t i = 0; i < (std::size_t{1} << j); ++i) sums[(std::size_t{1} << j) + i] = sums[i] + weight;
       }
       // Absent channels are bits 0: the entries that they would choose are never read.
       const std::size_t used = std::size_t{1} << std::min<std::size_t>(4, term.inputs - first);
-      const std::int64_t least = *std::min_element(sums, sums + used);
-      for (std::size_t i = 0; i < 16; ++i) row.entries.push_back(i < used ? sums[i] - least : 0);
-      row.most.push_back(*std::max_element(row.entries.end() - 16, row.entries.end()));
+      const std::int32_t least = *std::min_element(sums, sums + used);
+      for (std::size_t i = 0; i < used; ++i) to[i] = sums[i] - least;
+      row.most.push_back(*std::max_element(to, to + used));
+      to += 16;
       row.base += least;
     }
   }
@@ -44,7 +48,7 @@ Row partial_sums(const Term& term, const std::int16_t* weights) {
 
 void quantise(Row& row, std::int64_t multiplier) {
   const std::int64_t half = std::int64_t{1} << (fraction_bits - 1);
-  for (std::int64_t& entry : row.entries) entry = (entry * multiplier + half) >> fraction_bits;
+  for (std::int32_t& entry : row.entries) entry = static_cast<std::int32_t>((entry * multiplier + half) >> fraction_bits);
   for (std::int64_t& most : row.most) most = (most * multiplier + half) >> fraction_bits;
   row.base = 0;
 }
@@ -71,49 +75,54 @@ std::size_t exact_chunk(const std::vector<Row>& rows) {
 
 // Groups of a block in an order in which every `chunk` of them, a power of two, have entries that add up to about as much:
 // the largest with the smallest, and so on with their sums. `count` stands for no group.
-std::vector<std::size_t> balanced(const std::int64_t* most, std::size_t count, std::size_t chunk) {
-  struct Bunch {
-    std::int64_t sum;
-    std::vector<std::size_t> groups;
-  };
-  std::vector<Bunch> bunches;
-  for (std::size_t g = 0; g < rounded_up(count, chunk); ++g) bunches.push_back({g < count ? most[g] : 0, {std::min(g, count)}});
-  for (; chunk > 1; chunk /= 2) {
-    std::stable_sort(bunches.begin(), bunches.end(), [](const Bunch& a, const Bunch& b) { return a.sum > b.sum; });
-    const std::size_t half = bunches.size() / 2;
-    for (std::size_t i = 0; i < half; ++i) {
-      const Bunch& small = bunches[bunches.size() - 1 - i];
-      bunches[i].sum += small.sum;
-      bunches[i].groups.insert(bunches[i].groups.end(), small.groups.begin(), small.groups.end());
-    }
-    bunches.resize(half);
-  }
+struct Balanced {
   std::vector<std::size_t> order;
-  for (const Bunch& bunch : bunches) order.insert(order.end(), bunch.groups.begin(), bunch.groups.end());
-  return order;
-}
+  std::vector<std::int64_t> sums;  // of every chunk of the order
 
-// The same of all blocks of an output, one after the other.
-std::vector<std::vector<std::size_t>> orders_of(const Row& row, std::size_t chunk) {
-  std::vector<std::vector<std::size_t>> orders;
-  for (std::size_t first = 0; first < row.most.size(); first += ordered_block) {
-    orders.push_back(balanced(row.most.data() + first, std::min(ordered_block, row.most.size() - first), chunk));
+  Balanced(const std::int64_t* most, std::size_t count, std::size_t chunk) {
+    for (std::size_t g = 0; g < rounded_up(count, chunk); ++g) {
+      order.push_back(std::min(g, count));
+      sums.push_back(g < count ? most[g] : 0);
+    }
+    for (std::size_t size = 1; size < chunk; size *= 2) join(size);
   }
-  return orders;
+
+ private:
+  // Bunches of `size` become half as many of twice the size.
+  void join(std::size_t size) {
+    std::vector<std::size_t> ranks(sums.size());
+    std::iota(ranks.begin(), ranks.end(), std::size_t{0});
+    std::sort(ranks.begin(), ranks.end(), [&](std::size_t a, std::size_t b) { return sums[a] != sums[b] ? sums[a] > sums[b] : a < b; });
+    const std::vector<std::size_t> groups = std::move(order);
+    const std::vector<std::int64_t> all = std::move(sums);
+    order.clear();
+    sums.clear();
+    for (std::size_t i = 0; i < all.size() / 2; ++i) {
+      const std::size_t pair[2] = {ranks[i], ranks[all.size() - 1 - i]};
+      for (std::size_t bunch : pair) order.insert(order.end(), groups.data() + bunch * size, groups.data() + (bunch + 1) * size);
+      sums.push_back(all[pair[0]] + all[pair[1]]);
+    }
+  }
+};
+
+// All blocks of an output.
+std::vector<Balanced> balanced(const Row& row, std::size_t chunk) {
+  std::vector<Balanced> blocks;
+  for (std::size_t first = 0; first < row.most.size(); first += ordered_block) {
+    blocks.emplace_back(row.most.data() + first, std::min(ordered_block, row.most.size() - first), chunk);
+  }
+  return blocks;
 }
 
 bool keeps_balanced(const Row& row, std::size_t chunk) {
-  const std::vector<std::vector<std::size_t>> orders = orders_of(row, chunk);
-  for (std::size_t block = 0; block < orders.size(); ++block) {
-    const std::int64_t* most = row.most.data() + block * ordered_block;
-    const std::size_t count = std::min(ordered_block, row.most.size() - block * ordered_block);
-    for (std::size_t i = 0; i < orders[block].size(); i += chunk) {
-      std::int64_t sum = 0;
-      for (std::size_t j = i; j < i + chunk; ++j) sum += orders[block][j] < count ? most[orders[block][j]] : 0;
-      if (sum > largest_entry) return false;
-    }
+  const std::int64_t all = std::accumulate(row.most.begin(), row.most.end(), std::int64_t{0});
+  const auto count = static_cast<std::int64_t>(rounded_up(row.most.size(), chunk));
+  // No order helps where chunks are too large on average.
+  if (all > largest_sum || all * static_cast<std::int64_t>(chunk) > largest_entry * count) return false;
+  for (const Balanced& block : balanced(row, chunk)) {
+    if (*std::max_element(block.sums.begin(), block.sums.end()) > largest_entry) return false;
   }
-  return std::accumulate(row.most.begin(), row.most.end(), std::int64_t{0}) <= largest_sum;
+  return true;
 }
 
 // The largest chunk above `least` for which the groups of every output can be ordered; 0 where there is none.
@@ -132,9 +141,9 @@ Matrix ordered_matrix(const std::vector<Row>& rows, std::size_t chunk) {
   const std::size_t all = ordered_groups(groups, chunk) * outputs;
   matrix.tables = Buffer<std::uint8_t>(all * 16);
   matrix.offsets = Buffer<std::uint16_t>(all);
-  std::vector<std::vector<std::vector<std::size_t>>> orders;
+  std::vector<std::vector<Balanced>> blocks;
   for (const Row& row : rows) {
-    orders.push_back(orders_of(row, chunk));
+    blocks.push_back(balanced(row, chunk));
     matrix.bases.push_back(static_cast<std::int32_t>(row.base));
   }
   std::size_t at = 0;
@@ -142,11 +151,11 @@ Matrix ordered_matrix(const std::vector<Row>& rows, std::size_t chunk) {
     const std::size_t count = std::min(ordered_block, groups - first);
     for (std::size_t o = 0; o < outputs; ++o) {
       for (std::size_t i = 0; i < rounded_up(count, chunk); ++i, ++at) {
-        if (o >= rows.size() || orders[o][block][i] == count) continue;
-        const std::size_t group = orders[o][block][i];
-        const std::int64_t* entries = rows[o].entries.data() + (first + group) * 16;
+        const std::size_t group = o < rows.size() ? blocks[o][block].order[i] : count;
+        if (group == count) continue;
+        const std::int32_t* entries = rows[o].entries.data() + (first + group) * 16;
         std::transform(entries, entries + 16, matrix.tables.data() + at * 16,
-                       [](std::int64_t entry) { return static_cast<std::uint8_t>(entry); });
+                       [](std::int32_t entry) { return static_cast<std::uint8_t>(entry); });
         matrix.offsets[at] = static_cast<std::uint16_t>(group * slice);
       }
     }
@@ -227,7 +236,7 @@ class WideTables {
 
   void write_table(std::size_t output, std::size_t group, unsigned shift, std::uint8_t* to) const {
     if (output >= outputs() || group >= row(output).most.size()) return;
-    const std::int64_t* entries = row(output).entries.data() + group * 16;
+    const std::int32_t* entries = row(output).entries.data() + group * 16;
     for (std::size_t i = 0; i < 16; ++i) to[i] = static_cast<std::uint8_t>(entries[i] >> shift & 0xff);
   }
 

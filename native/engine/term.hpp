@@ -1,6 +1,7 @@
 // A summand of a layer, made ready to run: which kernel, its weights in that kernel's order, where its values lie.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -50,7 +51,7 @@ struct Matrix {
   std::vector<std::int32_t> bases;   // per output: lookup, what is missing in the sums of tables; signs, how many are +1
   std::size_t chunk = 0;             // lookup
   Buffer<std::int16_t> wide;         // tabled [blocks of 32][groups][4][32]; product [quads][pairs][4][2]; dot [O][length]
-  Buffer<std::int8_t> narrow;        // dot, where the weights fit: [quads][length / 64][4][64]
+  Buffer<std::int8_t> narrow;        // dot over bits, where the weights fit: [blocks][length][width_of_rows]
   Buffer<std::uint8_t> signs;        // dot [O][length / 8], where all weights are ±1
   Quads quads;                       // bytes, wide, popcount
 };
@@ -81,6 +82,13 @@ struct Term {
   std::size_t rows = 0;               // of a panel
   std::size_t length = 0;             // of a row of dot
   std::vector<std::uint32_t> taps;    // where every row of a panel begins in a field
+
+  // Of a dot over bits with narrow weights: outputs that lie side by side, their blocks, and parts of a row's bits.
+  std::size_t width_of_rows() const { return std::min(row_width, rounded_up(outputs, slice)); }
+  std::size_t row_blocks() const { return (outputs + width_of_rows() - 1) / width_of_rows(); }
+  std::size_t row_segments() const { return (length + row_segment - 1) / row_segment; }
+  // Numbers that fill_flat writes.
+  std::size_t flat_size() const { return matrices[0].narrow.size() > 0 ? row_segments() * (row_segment + 1) : length; }
 
   bool has_quads() const { return method == Method::wide || method == Method::popcount || method == Method::bytes; }
   bool has_panel() const {

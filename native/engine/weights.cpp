@@ -1,6 +1,7 @@
 #include "engine/weights.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace firebit {
 
@@ -105,9 +106,39 @@ void each_weight(const Term& term, const std::int16_t* weights, Place place) {
 }
 
 bool are_narrow(const std::int16_t* weights, std::size_t count) {
-  bool narrow = true;
-  for (std::size_t i = 0; i < count; ++i) narrow &= weights[i] == static_cast<std::int8_t>(weights[i]);
-  return narrow;
+  std::int16_t least = 0, most = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    least = std::min(least, weights[i]);
+    most = std::max(most, weights[i]);
+  }
+  return least >= -128 && most <= 127;
+}
+
+// A row of weights for every bit, outputs side by side.
+Buffer<std::int8_t> narrow_rows(const Term& term, const std::int16_t* weights) {
+  const std::size_t width = term.width_of_rows(), taps = term.kernel[0] * term.kernel[1], all = per_group(term);
+  Buffer<std::int8_t> made(term.row_blocks() * term.length * width);
+  // Tiles of whole cache lines, turned where they do not lie a power of two apart.
+  constexpr std::size_t together = 32;
+  std::int16_t tile[slice][together];
+  for (std::size_t first = 0; first < term.outputs; first += slice) {
+    const std::size_t outputs = std::min(slice, term.outputs - first);
+    std::int8_t* block = made.data() + first / width * term.length * width + first % width;
+    for (std::size_t start = 0; start < all; start += together) {
+      const std::size_t count = std::min(together, all - start);
+      for (std::size_t o = 0; o < outputs; ++o) {
+        const std::int16_t* from = weights + (first + o) * all + start;
+        // A length that is known takes a few loads; any other a call.
+        if (count == together) std::memcpy(tile[o], from, sizeof tile[o]);
+        else std::copy_n(from, count, tile[o]);
+      }
+      for (std::size_t i = start; i < start + count; ++i) {
+        const std::size_t channel = i / taps, row = channel / 4 * taps * 4 + i % taps * 4 + channel % 4;
+        for (std::size_t o = 0; o < outputs; ++o) block[row * width + o] = static_cast<std::int8_t>(tile[o][i - start]);
+      }
+    }
+  }
+  return made;
 }
 
 // Rows of whole slices.
@@ -127,22 +158,7 @@ Matrix dot_matrix(Term& term, const std::int16_t* weights) {
       ++matrix.bases[o];
     });
   } else if (bits && are_narrow(weights, term.outputs * per_group(term))) {
-    matrix.narrow = Buffer<std::int8_t>(rows * length);
-    std::int8_t* to = matrix.narrow.data();
-    const auto row = [&](std::size_t o) { return to + o / 4 * 4 * length + o % 4 * slice; };
-    if (taps == 1) {
-      for (std::size_t o = 0; o < term.outputs; ++o, weights += term.inputs) {
-        for (std::size_t first = 0; first < term.inputs; first += slice) {
-          const std::size_t count = std::min(slice, term.inputs - first);
-          std::transform(weights + first, weights + first + count, row(o) + 4 * first,
-                         [](std::int16_t weight) { return static_cast<std::int8_t>(weight); });
-        }
-      }
-      return matrix;
-    }
-    each_weight(term, weights, [&](std::size_t o, std::size_t i, std::int16_t weight) {
-      row(o)[i / slice * 4 * slice + i % slice] = static_cast<std::int8_t>(weight);
-    });
+    matrix.narrow = narrow_rows(term, weights);
   } else {
     matrix.wide = Buffer<std::int16_t>(rows * length);
     std::int16_t* to = matrix.wide.data();

@@ -27,7 +27,7 @@ void Needs::include(const Layer& layer, std::size_t pictures) {
   std::size_t padded = 0;
   for (const Term& term : layer.terms) {
     grow(line, std::max(term.in.width, term.sums.width) * sizeof(std::int32_t));
-    grow(flat, pictures * term.length);
+    if (term.method == Method::dot) grow(flat, pictures * term.flat_size());
     if (term.pool) grow(line, pool_line(term.sums.width, *term.pool) * sizeof(std::int32_t));
     if (term.pool) grow(raw, (term.sums.channels + 4) * map_stride(term.sums, term.has_panel()));
     if (!term.has_panel()) continue;

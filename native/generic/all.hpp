@@ -39,7 +39,7 @@ Kernels kernels(const char* name) {
           multiply_bytes<Simd>,
           count_ones<Simd>,
           wide_look_up<Simd>(),
-          dot8<Simd>,
+          add_rows<Simd>,
           dot16<Simd>,
           add_bits<Simd>,
           pool_sums<Simd>,

@@ -6,7 +6,7 @@
 //   splat_pair(p)               two int16, for every lane
 //   load_pairs(p)               `lanes` pairs of int16
 //   multiply_add(sum, a, b)     sum + the products of both halves of every pair
-//   dot_bits(sum, bits, w)      sum + products of `width` bytes 0 or 1 with int8, somehow spread over the lanes
+//   widen8(p)                   width / 2 int8 as 16-bit words
 //   total(v)                    sum of all lanes
 //   above(p, limit)             bytes of ones where `width` int32 are greater
 #pragma once
@@ -91,23 +91,35 @@ void multiply(const Product& at) {
   }
 }
 
-template <class Simd>
-void dot8(const std::int8_t* weights, std::size_t length, std::size_t quads, const std::uint8_t* values,
-          std::int32_t* out) {
-  for (std::size_t q = 0; q < quads; ++q, weights += 4 * length) {
-    typename Simd::Ints sums[4] = {Simd::zero32(), Simd::zero32(), Simd::zero32(), Simd::zero32()};
-    for (std::size_t i = 0; i < length; i += slice) {
-      const std::int8_t* block = weights + 4 * i;
-      for (std::size_t o = 0; o < 4; ++o) prefetch(reinterpret_cast<const std::uint8_t*>(block + o * slice) + 2 * prefetched);
-      for (std::size_t v = 0; v < slice; v += Simd::width) {
-        const typename Simd::Bytes seen = Simd::load(values + i + v);
-        for (std::size_t o = 0; o < 4; ++o) {
-          sums[o] = Simd::dot_bits(sums[o], seen, Simd::load(block + o * slice + v));
-        }
-      }
-    }
-    for (std::size_t o = 0; o < 4; ++o) out[4 * q + o] = Simd::total(sums[o]);
+// `Together` rows to the words of all columns, or the first of them as they are. Rows that will be added soon come from
+// far away: their bytes are asked for.
+template <class Simd, std::size_t Together>
+FIREBIT_INLINE void add_some_rows(const Rows& at, std::size_t first, std::size_t columns, std::int16_t* words) {
+  constexpr std::size_t step = Simd::width / 2, ahead = 8;
+  const std::int8_t *rows[Together], *later[Together];
+  for (std::size_t r = 0; r < Together; ++r) {
+    rows[r] = at.weights + at.set[first + r] * at.width;
+    later[r] = first + r + ahead < at.count ? at.weights + at.set[first + r + ahead] * at.width : rows[r];
   }
+  for (std::size_t x = 0; x < columns; x += step) {
+    typename Simd::Bytes sum = first == 0 ? Simd::zero() : Simd::load(words + x);
+    for (std::size_t r = 0; r < Together; ++r) {
+      if (x % 64 == 0) prefetch(reinterpret_cast<const std::uint8_t*>(later[r] + x));
+      sum = Simd::add16(sum, Simd::widen8(rows[r] + x));
+    }
+    Simd::store(words + x, sum);
+  }
+}
+
+template <class Simd>
+void add_rows(const Rows& at) {
+  if (at.count == 0) return;
+  std::int16_t words[row_width];
+  const std::size_t columns = (at.outputs + slice - 1) / slice * slice;
+  std::size_t row = 0;
+  for (; row + 4 <= at.count; row += 4) add_some_rows<Simd, 4>(at, row, columns, words);
+  for (; row < at.count; ++row) add_some_rows<Simd, 1>(at, row, columns, words);
+  for (std::size_t o = 0; o < at.outputs; ++o) at.out[o] += words[o];
 }
 
 template <class Simd>

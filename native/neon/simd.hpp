@@ -68,6 +68,7 @@ struct Simd {
   static Ints add32(Ints a, Ints b) { return vaddq_s32(a, b); }
   static Ints even_ints(Ints a, Ints b) { return vuzp1q_s32(a, b); }
   static Ints odd_ints(Ints a, Ints b) { return vuzp2q_s32(a, b); }
+  static Bytes widen8(const std::int8_t* from) { return vreinterpretq_u8_s16(vmovl_s8(vld1_s8(from))); }
   static Ints widen(const std::int16_t* from) { return vmovl_s16(vld1_s16(from)); }
   static void widen_columns(Bytes even, Bytes odd, Ints (&columns)[4]) {
     const uint16x8_t low = vzip1q_u16(words(even), words(odd)), high = vzip2q_u16(words(even), words(odd));

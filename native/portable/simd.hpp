@@ -131,6 +131,13 @@ struct Simd {
   }
   static Ints even_ints(Ints a, Ints b) { return every_second(a, b, 0); }
   static Ints odd_ints(Ints a, Ints b) { return every_second(a, b, 1); }
+  static Bytes widen8(const std::int8_t* from) {
+    std::int16_t words[width / 2];
+    for (std::size_t i = 0; i < width / 2; ++i) words[i] = from[i];
+    Bytes found;
+    std::memcpy(found.at, words, sizeof words);
+    return found;
+  }
   static Ints widen(const std::int16_t* from) {
     Ints v;
     for (std::size_t i = 0; i < lanes; ++i) v.at[i] = static_cast<std::uint32_t>(std::int32_t{from[i]});

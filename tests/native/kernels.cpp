@@ -287,14 +287,23 @@ void pool_sums(const Kernels& a, const Kernels& b) {
   compare("pool_sums", x, y, count);
 }
 
+void add_rows(const Kernels& a, const Kernels& b) {
+  const std::size_t width = slice * (1 + below(8)), outputs = 1 + below(width), count = below(257), rows = 1 + below(256);
+  const auto weights = drawn<std::int8_t>(rows * width, below(9) == 0 ? -128 : -127, below(9) == 0 ? -128 : 127);
+  const auto set = drawn<std::uint16_t>(count, 0, static_cast<std::int64_t>(rows - 1));
+  std::vector<std::int32_t> x(outputs, 5), y = x, z = x;
+  a.add_rows({weights.data(), width, set.data(), count, outputs, x.data()});
+  b.add_rows({weights.data(), width, set.data(), count, outputs, y.data()});
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t o = 0; o < outputs; ++o) z[o] += weights[set[i] * width + o];
+  }
+  compare("add_rows", x, y, outputs);
+  compare("add_rows by hand", x, z, outputs);
+}
+
 void dots(const Kernels& a, const Kernels& b) {
   const std::size_t length = slice * (1 + below(20)), quads = 1 + below(3);
   std::vector<std::int32_t> x(4 * quads), y(4 * quads);
-  const auto narrow = drawn<std::int8_t>(4 * quads * length, -128, 127);
-  const auto bits = drawn<std::uint8_t>(length, 0, 1);
-  a.dot8(narrow.data(), length, quads, bits.data(), x.data());
-  b.dot8(narrow.data(), length, quads, bits.data(), y.data());
-  compare("dot8", x, y, 4 * quads);
   const auto wide = drawn<std::int16_t>(4 * quads * length, -32767, 32767);
   const auto values = drawn<std::int16_t>(length, 0, 50);
   a.dot16(wide.data(), length, quads, values.data(), x.data());
@@ -325,7 +334,7 @@ int main(int count, char** words) {
   for (const Kernels& kernels : firebit::available_kernels()) {
     for (std::size_t i = 0; i < rounds; ++i) {
       for (auto* test : {hamming, nearest, look_up, sum_tables, multiply, multiply_bytes, count_ones, look_up_wide,
-                         fill_quads, pool_sums, pool_bits, look_up_ordered, dots, step}) {
+                         fill_quads, pool_sums, pool_bits, look_up_ordered, add_rows, dots, step}) {
         test(kernels, portable);
       }
     }

@@ -41,11 +41,11 @@ def quantise(plan: Plan, chunk: int = CHUNK) -> Plan:
     The weights of a layer are scaled and rounded where all it adds up are convolutions over bits, one of them of
     :data:`FEWEST_WEIGHTS` or more, of maps of :data:`FEWEST_PLACES` or more, and shortcuts. Each channel has the finest
     grid with which the partial sums of `chunk` groups of four bits, chosen so that they balance
-    (:func:`firebit.engine.tables.balanced_sums`), span a byte, and those of all groups 16 bits. Where nothing needs to be
-    rounded, as of ±1, the layer stays as it is. A linear layer over bits of :data:`FEWEST_LINEAR_WEIGHTS` or more gets
-    weights of −127 … 127. So does a convolution over pixels of more than :data:`LARGEST_PIXEL_WORK`; what neighbours
-    there have of one sign is at most 128, so that a kernel may add up their products with pixels in 16 bits. Thresholds,
-    biases and scales follow.
+    (:func:`firebit.engine.tables.balanced_sums`), span a byte, and those of all groups 16 bits. Where nothing needs to
+    be rounded, as of ±1, the layer stays as it is. A linear layer over bits of :data:`FEWEST_LINEAR_WEIGHTS` or more
+    gets weights of −127 … 127. So does a convolution over pixels of more than :data:`LARGEST_PIXEL_WORK`; what
+    neighbours there have of one sign is at most 128, so that a kernel may add up their products with pixels in 16 bits.
+    Thresholds, biases and scales follow.
 
     What rounding adds to a weight is taken from the next one, tap by tap along the kernel's rows, there and back:
     neighbouring bits of a map are alike, so that most of it cancels (error diffusion; Floyd and Steinberg 1976).

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from firebit.engine.pool import Pool
 from firebit.engine.tables import Tables
 
 Shape = tuple[int, ...]
+
+_BYTES_IN_A_WORD = 256
+"""So many bytes of up to 127 add up in 16 bits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +124,7 @@ class Term:
     def bound(self, source: Shape, largest: int) -> NDArray[np.float64]:
         """The largest size of its sums per channel, float64 (O,), pooling included, of values up to `largest`."""
         if self.tables is None:
-            sizes = np.abs(self.weights.reshape(self.channels, -1)).sum(1, dtype=np.int64)
+            sizes = row_sums(np.abs(self.weights.reshape(self.channels, -1)))
         else:
             sizes = self.tables.most(self.weights).sum(1)  # type: ignore[arg-type]
         sums = self.sums(source)
@@ -128,6 +132,18 @@ class Term:
         covered = self.pool.most(*sums[1:]) if self.pool else 1
         bound: NDArray[np.float64] = sizes.astype(np.float64) * largest * covered
         return bound
+
+
+def row_sums(sizes: NDArray[np.signedinteger[Any]]) -> NDArray[np.int64]:
+    """Sums of rows (O, N) of numbers ≥ 0: int64 (O,). Bytes that come as int16 are added up in 16 bits first."""
+    total: NDArray[np.int64]
+    whole = sizes.shape[1] // _BYTES_IN_A_WORD * _BYTES_IN_A_WORD
+    if sizes.dtype != np.int16 or whole == 0 or sizes.max() > np.iinfo(np.int8).max:
+        total = sizes.sum(1, dtype=np.int64)
+        return total
+    parts = sizes[:, :whole].reshape(len(sizes), _BYTES_IN_A_WORD, -1).sum(1, dtype=np.int16)
+    total = parts.sum(1, dtype=np.int64) + sizes[:, whole:].sum(1, dtype=np.int64)
+    return total
 
 
 def pooled_cells(pool: Pool | None, output: Shape) -> int:
