@@ -197,6 +197,29 @@ def test_many_drawn_layers(kind: str) -> None:
 
 
 @needs_native
+@pytest.mark.parametrize("inputs", [64, 130])
+@pytest.mark.parametrize("largest", [9, 21, 40])
+def test_more_groups_than_are_looked_up_at_once(inputs: int, largest: int) -> None:
+    """Several blocks of 128 groups, in orders of their own where `largest` asks for it, and slices by twos and alone."""
+    random = np.random.default_rng(largest)
+    term = Term("seen", whole(random, largest, (12, inputs, 3, 3)), padding=(1, 1, 1, 1))
+    limits = random.integers(-300, 300, (1, 12)).astype(np.int32)
+    directions = random.choice(np.array([1, -1], np.int8), 12)
+    check(Plan(Input((inputs, 13, 11)), (firing(inputs), Layer("made", (term,), limits, directions))), 3, threads=2)
+
+
+@needs_native
+@pytest.mark.parametrize("outputs", [1, 70, 4096, 4171])
+def test_rows_of_many_outputs(outputs: int) -> None:
+    """More than one page of outputs, more than one segment of bits, the last ones with absent channels."""
+    random = np.random.default_rng(outputs)
+    term = Term("seen", whole(random, 127, (outputs, 130 * 6)))
+    layer = Layer("made", (term,), np.zeros((1, outputs), np.int32), np.ones(outputs, np.int8))
+    for threads in (1, 3):
+        check(Plan(Input((130, 2, 3)), (firing(130), layer)), 18, threads)
+
+
+@needs_native
 def test_small_plans_of_every_field(plan: Plan) -> None:
     for threads in (1, 3):
         check(plan, 37, threads)
