@@ -189,7 +189,10 @@ def test_a_stack_leaves_out_what_is_absent() -> None:
     assert net(torch.zeros(1, 2)).shape == (1, 3)
 
 
-@pytest.mark.parametrize("name", ["alexnet", "cifar10_quick", "lenet", "plain8", "resnet18", "vgg_small"])
+NETWORKS = ("alexnet", "cifar10_quick", "lenet", "plain8", "resnet18", "resnet20", "vgg16", "vgg_small")
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("code", [12, 48])
 def test_a_layer_of_codes_comes_before_the_classifier_of_any_network(name: str, code: int) -> None:
     net = build(name, code=code, rectified="last", batch_norm=True, width=0.1)

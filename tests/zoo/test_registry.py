@@ -11,7 +11,8 @@ from firebit.zoo.registry import entry
 
 
 def test_the_zoo_names_its_networks() -> None:
-    assert {"lenet", "cifar10_quick", "vgg_small", "plain8", "alexnet", "resnet18"} <= set(zoo.names())
+    expected = {"lenet", "cifar10_quick", "vgg_small", "plain8", "resnet20", "alexnet", "resnet18", "vgg16"}
+    assert set(zoo.names()) == expected
     assert list(zoo.names()) == sorted(zoo.names())
 
 
@@ -19,7 +20,7 @@ def test_the_zoo_names_its_networks() -> None:
     ("name", "shape"),
     [
         ("lenet", (1, 1, 28, 28)),
-        *((name, (1, 3, 32, 32)) for name in ("cifar10_quick", "vgg_small", "plain8")),
+        *((name, (1, 3, 32, 32)) for name in ("cifar10_quick", "vgg_small", "plain8", "resnet20")),
     ],
 )
 def test_examples_have_the_shape_a_network_expects(name: str, shape: tuple[int, ...]) -> None:
@@ -29,7 +30,7 @@ def test_examples_have_the_shape_a_network_expects(name: str, shape: tuple[int, 
     assert zoo.build(name, width=0.1)(example).shape == (1, 10)
 
 
-@pytest.mark.parametrize(("name", "side"), [("alexnet", 227), ("resnet18", 224)])
+@pytest.mark.parametrize(("name", "side"), [("alexnet", 227), ("resnet18", 224), ("vgg16", 224)])
 def test_networks_for_imagenet_have_its_pictures_and_classes(name: str, side: int) -> None:
     example = zoo.example(name)
     assert example.shape == (1, 3, side, side)
@@ -82,7 +83,7 @@ def test_dropout_comes_before_the_last_two_linear_layers_and_changes_nothing_els
     assert not torch.equal(dropped.train()(x), plain(x))
 
 
-@pytest.mark.parametrize("name", ["lenet", "cifar10_quick", "vgg_small", "plain8"])
+@pytest.mark.parametrize("name", ["lenet", "cifar10_quick", "vgg_small", "plain8", "resnet20"])
 def test_straight_through_networks_harden_to_the_same_function(name: str) -> None:
     torch.manual_seed(0)
     net = zoo.build(name, width=0.1, activation="straight-through", batch_norm=True).double()

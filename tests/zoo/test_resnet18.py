@@ -1,17 +1,14 @@
-"""ResNet-18 against the paper's table, counted by hand; what its blocks compute; compiled without loss."""
+"""ResNet-18 against the paper's table, counted by hand, and compiled without loss."""
+
+from collections.abc import Callable
+from math import isfinite
+from typing import Any
 
 import pytest
-import torch
-import torch.nn.functional as F
-from torch import nn
 
 from firebit import zoo
-from firebit.compiler.agreement import agreement
-from firebit.compiler.compile import compile_with_report
-from firebit.nn import Step, harden, snap, summary
+from firebit.nn import Step, summary
 from firebit.nn.growth import rectifiers
-from firebit.zoo.block import NetOptions, NormedOptions
-from firebit.zoo.resnet18 import Block
 
 # Per stage: channels in, channels out, cells a side.
 STAGES = ((64, 64, 56), (64, 128, 28), (128, 256, 14), (256, 512, 7))
@@ -53,53 +50,23 @@ def test_layers_in_order() -> None:
     assert "bias" not in dict(net.stage2[0].conv1.named_parameters())  # type: ignore[index, union-attr]
 
 
-def test_a_block_of_bits_adds_its_input_before_batch_norm_and_threshold() -> None:
-    torch.manual_seed(0)
-    block = Block(2, 2, 1, NormedOptions(), NormedOptions()).double().eval()
-    block.norm2.running_mean.fill_(0.3)  # type: ignore[union-attr, operator]
-    x = torch.randint(0, 2, (3, 2, 5, 5)).double()
-    hidden = block.act1(block.norm1(F.conv2d(x, block.conv1.weight, padding=1)))
-    sums = F.conv2d(hidden, block.conv2.weight, padding=1) + x
-    scale = (1 + 1e-5) ** -0.5
-    torch.testing.assert_close(block(x), block.act2((sums - 0.3) * scale), atol=1e-12, rtol=0)
-
-
-def test_a_block_of_relus_normalises_each_branch_as_the_paper_does() -> None:
-    torch.manual_seed(0)
-    options = NormedOptions(activation="relu")
-    block = Block(2, 4, 2, options, options).double().eval()
-    for norm in (block.norm2, block.shortcut.norm):
-        nn.init.constant_(norm.running_mean, 0.2)  # type: ignore[arg-type, union-attr]
-    x = torch.rand(3, 2, 6, 6, dtype=torch.float64)
-    scale = (1 + 1e-5) ** -0.5
-    hidden = F.relu(F.conv2d(x, block.conv1.weight, stride=2, padding=1) * scale)
-    branch = (F.conv2d(hidden, block.conv2.weight, padding=1) - 0.2) * scale
-    beside = (F.conv2d(x, block.shortcut.conv.weight, stride=2) - 0.2) * scale  # type: ignore[union-attr, arg-type]
-    torch.testing.assert_close(block(x), F.relu(branch + beside), atol=1e-12, rtol=0)
-
-
-def test_without_batch_norm_convolutions_have_biases_and_projections_none() -> None:
-    block = Block(2, 4, 2, NetOptions(), NetOptions())
-    assert {name for name, _ in block.named_parameters() if name.endswith("bias")} == {"conv1.bias", "conv2.bias"}
-
-
 @pytest.mark.parametrize(
     "options", [{}, pytest.param({"batch_norm": False, "centred": True, "order": "act-first"}, marks=pytest.mark.slow)]
 )
-def test_plans_compute_what_torch_computes_and_keep_bits_only(options: dict[str, object]) -> None:
-    torch.manual_seed(0)
-    net = zoo.build("resnet18", width=0.06, classes=7, **options).double()
-    pictures = torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8)
-    example = pictures.double() / 255
-    net(example)
-    hard = harden(snap(net.eval(), example), example)
-    plan, report = compile_with_report(hard, example)
-    # Also those of projections, which share a grid with what they are added to.
-    assert all(change.largest == 0 for change in report.changes)
-    found = agreement(hard, plan, pictures.numpy())
-    assert (found.bits_differ, found.predictions_differ) == (0, 0)
-    assert sum(isinstance(module, Step) for module in hard.modules()) == len(plan.layers) == 17
-    *hidden, last = (plan.values[layer.name] for layer in plan.layers)
+def test_one_step_and_a_plan_that_computes_what_torch_computes(
+    whole_way: Callable[..., Any], options: dict[str, object]
+) -> None:
+    done = whole_way("resnet18", side=64, width=0.06, classes=7, **options)
+    assert isfinite(done.loss)
+    assert (done.found.bits_differ, done.found.predictions_differ) == (0, 0)
+    assert sum(isinstance(module, Step) for module in done.hard.modules()) == len(done.plan.layers) == 17
+    *hidden, last = (done.plan.values[layer.name] for layer in done.plan.layers)
     assert all(value.largest == 1 for value in hidden)
     # Means over 2 × 2 bits.
     assert (last.largest, last.shape) == (4, (31, 1, 1))
+
+
+@pytest.mark.slow
+def test_the_same_at_the_size_of_the_paper(whole_way: Callable[..., Any]) -> None:
+    done = whole_way("resnet18", pictures=2)
+    assert (done.found.bits_differ, done.found.predictions_differ) == (0, 0)

@@ -32,6 +32,8 @@ class Net(_Table):
     width: FiniteFloat = Field(1.0, gt=0)
     slope_init: FiniteFloat | Literal["normal"] = 0.5
     dropout: FiniteFloat = Field(0.0, ge=0, lt=1)
+    dropped: Literal["all", "first"] = "all"
+    lrn: bool = Field(False, description="of AlexNet alone, behind ReLUs")
     code: int = Field(0, ge=0, le=4096, description="bits of a layer of codes, 12 or more; 0: none")
 
     @model_validator(mode="after")
@@ -47,7 +49,7 @@ class Net(_Table):
 
     def options(self, network: str) -> dict[str, Any]:
         """Options of the zoo's network; of the baseline, `network` "relu", all activations are ReLUs."""
-        found = self.model_dump(exclude={"name"})
+        found = self.model_dump(exclude={"name"} if self.lrn else {"name", "lrn"})
         return {**found, "activation": "relu"} if network == "relu" else found
 
 

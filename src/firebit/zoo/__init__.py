@@ -7,7 +7,9 @@ from firebit.zoo.lenet import lenet
 from firebit.zoo.plain8 import plain8
 from firebit.zoo.registry import build, example, names
 from firebit.zoo.resnet18 import resnet18
+from firebit.zoo.resnet20 import resnet20
 from firebit.zoo.untrained import untrained, untrained_relu
+from firebit.zoo.vgg16 import vgg16
 from firebit.zoo.vgg_small import vgg_small
 
 __all__ = [
@@ -20,7 +22,9 @@ __all__ = [
     "names",
     "plain8",
     "resnet18",
+    "resnet20",
     "untrained",
     "untrained_relu",
+    "vgg16",
     "vgg_small",
 ]

@@ -15,6 +15,7 @@ from firebit.nn.straight import StraightThroughStep
 ACTIVATIONS = ("rectifier", "relu", "straight-through")
 ORDERS = ("pool-first", "act-first")
 RECTIFIED = ("all", "last")
+DROPPED = ("all", "first")
 CODE_BITS = (12, 4096)
 CODE = "code"
 """The name of the activation whose bits are the code."""
@@ -41,6 +42,7 @@ class NetOptions:
         dropout: share of the inputs of the last two linear layers (of the last one, where there is but one) that
             nn.Dropout zeroes while training, 0 ≤ share < 1; 0 adds no module. What a classifier reads behind a code is
             left alone.
+        dropped: which of these layers' inputs are dropped from: "all", or only those of the "first" of two.
         code: bits of a layer of codes before the classifier, 12 … 4096, whose activation is named `code`: a bottleneck
             for search. 0: none. With rectified="last" it is the one activation that is as `activation` says.
     """
@@ -55,12 +57,14 @@ class NetOptions:
     width: float = 1.0
     slope_init: float | str = 1.0
     dropout: float = 0.0
+    dropped: str = "all"
     code: int = 0
 
     def __post_init__(self) -> None:
         _choice("activation", self.activation, ACTIVATIONS)
         _choice("rectified", self.rectified, RECTIFIED)
         _choice("order", self.order, ORDERS)
+        _choice("dropped", self.dropped, DROPPED)
         if self.classes < 2:
             raise UsageError(f"classes={self.classes} is too few.", "Give at least 2.")
         if self.channels < 1:
@@ -86,6 +90,10 @@ class NetOptions:
     def before_head(self) -> "NetOptions":
         """The options of the last hidden layer that is no layer of codes."""
         return self.inner() if self.code else self
+
+    def behind_dropout(self) -> "NetOptions":
+        """The options of what comes behind the first of two layers that drop."""
+        return replace(self, dropout=0.0) if self.dropped == "first" else self
 
     def scaled(self, units: int, groups: int = 1) -> int:
         """`units` times the width, rounded to a multiple of `groups`, at least one of each group."""

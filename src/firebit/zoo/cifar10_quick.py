@@ -45,7 +45,7 @@ def _ending(inputs: int, options: NetOptions) -> list[tuple[str, nn.Module | Non
         ("fc4", linear(inputs, units, options.inner())),
         ("norm4", batch_norm(units, options, spatial=False)),
         ("act4", activation(units, options)),
-        *head(5, units, options),
+        *head(5, units, options.behind_dropout()),
     ]
 
 

@@ -24,5 +24,5 @@ def lenet(options: NetOptions) -> nn.Sequential:
         ("fc3", linear(two * 4 * 4, three, inner)),
         ("norm3", batch_norm(three, last, spatial=False)),
         ("act3", activation(three, last)),
-        *head(4, three, options),
+        *head(4, three, options.behind_dropout()),
     )
