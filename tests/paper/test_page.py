@@ -12,7 +12,10 @@ def record(**top1: float) -> Record:
 
 
 def test_top5_stands_behind_a_stroke_and_missing_seeds_are_said() -> None:
-    trials = (Trial("a", "A net", "imagenet", printed={"soft": (56.66, 79.92)}), Trial("b", "B net", "cifar10"))
+    trials = (
+        Trial("a", "A net", "imagenet-alexnet-last", printed={"soft": (56.66, 79.92)}),
+        Trial("b", "B net", "cifar10"),
+    )
     experiment = Experiment("table9", "Table 9", {"soft": "soft"}, trials, "")
     both = [dataclasses.replace(record(soft=70.0), top5={"soft": 90.0}), record(soft=72.0)]
     text = page(experiment, {"a": both, "b": [record(soft=50.0)]}, [0, 1])

@@ -1,12 +1,16 @@
 """The model card says what was trained, how well, and with what."""
 
 import tomllib
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from firebit.train import RunFolder
+from firebit.train import RunFolder, fit
 from firebit.train.card import model_card
-from firebit.train.recipe import make_recipe
+from firebit.train.recipe import Recipe, make_recipe
+
+Tiny = Callable[..., Recipe]
 
 
 def test_the_card_of_a_run(finished: RunFolder) -> None:
@@ -40,6 +44,18 @@ def test_the_card_names_files_that_exist(finished: RunFolder) -> None:
         "phase1.safetensors",
     } <= set(listed)
     assert all((finished.path / name).is_file() for name in listed)
+
+
+def test_the_card_of_a_relu_network_alone_names_no_others(tiny: Tiny, tmp_path: Path) -> None:
+    recipe = tiny(baseline={"epochs": 1}, phase1={"epochs": 0}, phase2={"epochs": 0})
+    folder = RunFolder(tmp_path / "relu")
+    results = fit(recipe, folder)
+    assert [row["name"] for row in results["rows"]] == ["relu"]
+    assert results["not_compiled"] == "It is a ReLU network: the recipe has no phases."
+    card = (folder.path / "README.md").read_text("utf-8")
+    listed = card.split("## Files")[1].split("##")[0].split("`")[1::2]
+    assert listed[0] == "relu.safetensors" and all((folder.path / name).is_file() for name in listed)
+    assert "Binary layers: none." in card
 
 
 def test_a_run_without_average_and_teacher_says_so_by_saying_nothing(finished: RunFolder) -> None:

@@ -159,7 +159,7 @@ def test_a_length_that_no_code_has(code: int) -> None:
 
 def test_a_key_like_none_gets_the_list() -> None:
     error = refusal({"baseline": {"xyzzy": 1}})
-    assert error.remedy == "Known here: enabled, epochs, lr, schedule, optimizer, weight_decay."
+    assert error.remedy == "Known here: schedule, drops, enabled, epochs, lr, optimizer, weight_decay."
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_key_like_none_gets_the_list() -> None:
         ({"phase1": {"epochs": "many"}}, "phase1.epochs"),
         ({"phase1": {"lr": 0}}, "phase1.lr"),
         ({"phase1": {"lr": float("inf")}}, "phase1.lr"),
-        ({"phase1": {"schedule": "step"}}, "phase1.schedule"),
+        ({"phase1": {"schedule": "steps"}}, "phase1.schedule"),
         ({"phase1": {"law": "exp"}}, "phase1.law"),
         ({"phase1": {"growth_end": -1e-4}}, "phase1.growth_end"),
         ({"phase2": {"growth_end": float("inf")}}, "phase2.growth_end"),
@@ -200,6 +200,7 @@ def test_a_key_like_none_gets_the_list() -> None:
         ({"net": {"dropout": 1.0}}, "net.dropout"),
         ({"net": {"dropout": -0.1}}, "net.dropout"),
         ({"baseline": {"epochs": 0}}, "baseline.epochs"),
+        ({"phase2": {"schedule": "step", "drops": [1.0]}}, "phase2.drops"),
         ({"optimizer": {"name": "adam"}}, "optimizer.name"),
         ({"optimizer": {"momentum": 1.0}}, "optimizer.momentum"),
         ({"augment": {"crop": -1}}, "augment.crop"),
@@ -315,3 +316,19 @@ def test_the_baseline_has_the_optimizer_of_the_phases_but_for_its_own() -> None:
     own = recipe.baseline_optimizer
     assert (own.name, own.weight_decay, own.momentum) == ("sgd", 0.0, 0.8)
     assert recipe.optimizer.name == "adamw"
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"schedule": "step"}, 'the schedule "step" goes with drops'),
+        ({"drops": [0.5]}, "drops go with no other schedule"),
+        ({"schedule": "step", "drops": [0.6, 0.5]}, "do not rise"),
+        ({"schedule": "step", "drops": [0.5, 0.5]}, "do not rise"),
+    ],
+)
+@pytest.mark.parametrize("name", ["baseline", "phase1", "phase2", "classifier", "weights"])
+def test_drops_go_with_the_schedule_of_steps(name: str, table: dict[str, Any], message: str) -> None:
+    assert message in refusal({name: table}).problem
+    fine = make_recipe({name: {"schedule": "step", "drops": [0.5, 0.75]}})
+    assert make_recipe(tomllib.loads(fine.to_toml())) == fine

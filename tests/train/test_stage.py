@@ -44,6 +44,23 @@ def test_rates_over_four_steps(schedule: str, rates: list[float]) -> None:
     assert [stage.rate(step, 4) for step in range(4)] == pytest.approx(rates)
 
 
+def test_rates_that_fall_to_a_tenth_at_shares_of_the_steps() -> None:
+    """Caffe's AlexNet: 0.01, a tenth every 100,000 of 450,000 steps."""
+    stage = Stage("relu", "relu", 90, 0.01, "step", drops=(0.2222, 0.4444, 0.6667, 0.8889))
+    found = [stage.rate(step, 450_000) for step in (0, 99_000, 101_000, 199_000, 201_000, 301_000, 449_999)]
+    assert found == pytest.approx([1e-2, 1e-2, 1e-3, 1e-3, 1e-4, 1e-5, 1e-6])
+
+
+def test_a_baseline_alone_where_no_phase_has_epochs() -> None:
+    none = {"phase1": {"epochs": 0}, "phase2": {"epochs": 0}}
+    alone = make_recipe({**none, "baseline": {"epochs": 3, "schedule": "step", "drops": [0.5]}})
+    assert stages(alone) == (Stage("relu", "relu", 3, 0.02, "step", drops=(0.5,)),)
+    assert not alone.has_phases
+    # Without epochs of its own it is not asked for alone; what comes behind the phases needs them.
+    for more in ({}, {"baseline": {"epochs": 3}, "classifier": {"epochs": 1}}):
+        assert [stage.name for stage in stages(make_recipe({**none, **more}))][:3] == ["relu", "phase1", "phase2"]
+
+
 def test_a_stage_without_steps_has_a_rate() -> None:
     assert Stage("phase1", "rectifier", 0, 0.8, "cosine").rate(0, 0) == 0.8
 

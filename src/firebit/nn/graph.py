@@ -36,17 +36,25 @@ def random_devices(device: torch.device | None) -> list[torch.device]:
 def undisturbed(module: nn.Module, device: torch.device | None = None) -> Iterator[None]:
     """Evaluation mode without gradients; modes, buffers and random numbers are afterwards as they were."""
     modes = [(m, m.training) for m in module.modules()]
-    buffers = [(b, b.clone()) for b in module.buffers() if not nn.parameter.is_lazy(b)]
     module.eval()
     try:
-        with torch.random.fork_rng(random_devices(device)), torch.no_grad():
+        with torch.random.fork_rng(random_devices(device)), buffers_kept(module), torch.no_grad():
             yield
+    finally:
+        for m, training in modes:
+            m.training = training
+
+
+@contextmanager
+def buffers_kept(module: nn.Module) -> Iterator[None]:
+    """Buffers of `module` are afterwards what they were, whatever was written into them."""
+    buffers = [(b, b.clone()) for b in module.buffers() if not nn.parameter.is_lazy(b)]
+    try:
+        yield
     finally:
         with torch.no_grad():
             for buffer, value in buffers:
                 buffer.copy_(value)
-        for m, training in modes:
-            m.training = training
 
 
 def propagate(graph: fx.GraphModule, inputs: tuple[Tensor, ...]) -> None:

@@ -12,18 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.utils._pytree import tree_leaves
 
 from firebit.errors import UsageError
 from firebit.nn.aliasing import follow_in_place
 from firebit.nn.centre import CentredConv2d, CentredDropout, CentredLinear
+from firebit.nn.functional import apart_from_mode, follows_mode, own_modules
 from firebit.nn.graph import (
     Example,
     as_inputs,
-    free_name,
+    buffers_kept,
     location,
+    module_at,
     operand,
     propagate,
     random_devices,
@@ -39,22 +40,14 @@ LEAVES: tuple[type[nn.Module], ...] = (BoundedRectifier, Step, Scale, CentredCon
 _TORCH = str(Path(torch.__file__).parent)
 _INSTALLED = tuple({p for p in map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")) if p})
 
-_DROPOUTS: dict[Callable[..., Tensor], type[nn.Module]] = {
-    F.dropout: nn.Dropout,
-    F.dropout1d: nn.Dropout1d,
-    F.dropout2d: nn.Dropout2d,
-    F.dropout3d: nn.Dropout3d,
-    F.alpha_dropout: nn.AlphaDropout,
-    F.feature_alpha_dropout: nn.FeatureAlphaDropout,
-}
-
 
 def trace(model: nn.Module, example: Example, *, leaves: Leaves = ()) -> fx.GraphModule:
     """A copy of `model` as a graph whose nodes know their shapes; `model` itself is untouched.
 
     Modules of torch.nn, rectifiers, steps, scales and centred layers stay calls; containers are traced through.
-    Both modes are traced: F.dropout(training=self.training) becomes a dropout module, any other difference is
-    refused. Values changed in place are followed, so that no node depends on the order of side effects.
+    Both modes are traced: F.dropout(training=self.training) becomes a module, and so does F.batch_norm in the forward
+    of a batch norm of one's own; any other difference is refused. nn.Identity is left out. Values changed in place are
+    followed, so that no node depends on the order of side effects.
 
     Args:
         model: any module whose forward torch.fx can follow.
@@ -77,7 +70,8 @@ def trace(model: nn.Module, example: Example, *, leaves: Leaves = ()) -> fx.Grap
     _separate_activations(work)
     recorded = _record_both_modes(work, inputs, _leaf_test(work, leaves))
     graph = Traced(work, recorded, class_name=type(model).__name__)
-    _own_dropouts(graph)
+    own_modules(graph, work)
+    _leave_out_identities(graph)
     _restore_modes(graph, modes)
     propagate(graph, inputs)
     follow_in_place(graph)
@@ -196,7 +190,7 @@ def _record(
 ) -> fx.Graph:
     model.train(train)
     try:
-        with torch.random.fork_rng(random_devices(inputs[0].device)):
+        with torch.random.fork_rng(random_devices(inputs[0].device)), buffers_kept(model):
             # Numbers drawn while tracing become constants; they must differ from those of the run compared with.
             torch.rand(1, device=inputs[0].device)
             return Tracer(len(inputs), is_leaf).trace(model)
@@ -241,22 +235,21 @@ def _record_both_modes(
     for a, b in zip(here, there, strict=False):
         if _described(a, order) == _described(b, order):
             continue
-        if a.target != b.target or a.target not in _DROPOUTS:
+        if not follows_mode(model, a, b) or _written(apart_from_mode(a), order) != _written(apart_from_mode(b), order):
             _refuse_mode(model, a)
-        a.meta["follows_mode"] = a.kwargs.get("training") is True and b.kwargs.get("training") is False
-        if not a.meta["follows_mode"] or _described(a, order, ["training"]) != _described(b, order, ["training"]):
-            _refuse_mode(model, a)
+        a.meta["follows_mode"] = True
     if len(here) != len(there):
         _refuse_mode(model, here[-1])
     return training
 
 
-def _described(node: fx.Node, order: dict[fx.Node, int], without: Iterable[str] = ()) -> tuple[Any, ...]:
+def _described(node: fx.Node, order: dict[fx.Node, int]) -> tuple[Any, ...]:
     target = re.sub(r"^_tensor_constant\d+$", "constant", node.target) if isinstance(node.target, str) else node.target
-    kwargs = {key: value for key, value in node.kwargs.items() if key not in without}
-    args: Any = fx.node.map_arg(node.args, lambda n: f"%{order[n]}")
-    named: Any = fx.node.map_arg(kwargs, lambda n: f"%{order[n]}")
-    return node.op, target, repr(args), repr(named)
+    return node.op, target, _written(node.args, order), _written(node.kwargs, order)
+
+
+def _written(arguments: Any, order: dict[fx.Node, int]) -> str:
+    return repr(fx.node.map_arg(arguments, lambda n: f"%{order[n]}"))
 
 
 def _refuse_mode(model: nn.Module, node: fx.Node) -> None:
@@ -267,21 +260,13 @@ def _refuse_mode(model: nn.Module, node: fx.Node) -> None:
     )
 
 
-def _own_dropouts(graph: fx.GraphModule) -> None:
-    """F.dropout(training=self.training) as a module, which follows the mode of the graph."""
-    for node in [n for n in graph.graph.nodes if n.meta.get("follows_mode")]:
-        kwargs = {key: node.kwargs[key] for key in ("p", "inplace") if key in node.kwargs}
-        name = free_name(graph, _joined(node.meta["owner"], "dropout"))
-        graph.add_submodule(name, _DROPOUTS[node.target](**kwargs))
-        with graph.graph.inserting_before(node):
-            call = graph.graph.call_module(name, (operand(node),))
-        call.meta.update(node.meta)
-        node.replace_all_uses_with(call)
-        graph.graph.erase_node(node)
-
-
-def _joined(owner: str, name: str) -> str:
-    return f"{owner}.{name}" if owner else name
+def _leave_out_identities(graph: fx.GraphModule) -> None:
+    """What reads an nn.Identity reads what comes before it, as what follows looks at neighbours."""
+    for node in [n for n in graph.graph.nodes if type(module_at(graph, n)) is nn.Identity]:
+        source, module = operand(node), module_at(graph, node)
+        if source is not None and module is not None and not module._forward_hooks and not module._forward_pre_hooks:
+            node.replace_all_uses_with(source)
+            graph.graph.erase_node(node)
 
 
 def _restore_modes(graph: fx.GraphModule, modes: dict[str, bool]) -> None:

@@ -25,7 +25,7 @@ def model_card(recipe: Recipe, results: dict[str, Any], folder: "RunFolder") -> 
         [
             f"# {recipe.net.name} on {results['data']}",
             "",
-            f"Binary layers: {_layers(recipe)}. Seed {recipe.seed}, one run, {_state(recipe)}.",
+            f"Binary layers: {_layers(recipe) if recipe.has_phases else 'none'}. Seed {recipe.seed}, one run, {_state(recipe)}.",
             *method(recipe),
             "",
             *result_table(results),
@@ -37,10 +37,7 @@ def model_card(recipe: Recipe, results: dict[str, Any], folder: "RunFolder") -> 
             "## Files",
             "",
             *(["- `model.firebit`: the network compiled, to run without torch"] if results.get("compiled") else []),
-            f"- `hardened.safetensors`: the network with steps{' and weights of ±1' if _has_signs(recipe) else ''}",
-            *(["- `weights.safetensors`: the same before steps were put in"] if _has_signs(recipe) else []),
-            f"- `model.safetensors`: the network after phase 2, with {_activations(recipe)}",
-            "- `phase1.safetensors`: the network after phase 1",
+            *(_of_phases(recipe) if recipe.has_phases else []),
             *(["- `relu.safetensors`: the ReLU baseline"] if recipe.baseline.enabled else []),
             *(["- `teacher.safetensors`: the ReLU network it learned from"] if _foreign_teacher(recipe) else []),
             "- `recipe.toml`, `metrics.jsonl`, `results.json`, `environment.json`",
@@ -82,6 +79,15 @@ def _layers(recipe: Recipe) -> str:
     if isinstance(recipe.layers, str):
         return {"all": "every hidden layer", "last": "the last hidden layer"}[recipe.layers]
     return ", ".join(recipe.layers)
+
+
+def _of_phases(recipe: Recipe) -> list[str]:
+    return [
+        f"- `hardened.safetensors`: the network with steps{' and weights of ±1' if _has_signs(recipe) else ''}",
+        *(["- `weights.safetensors`: the same before steps were put in"] if _has_signs(recipe) else []),
+        f"- `model.safetensors`: the network after phase 2, with {_activations(recipe)}",
+        "- `phase1.safetensors`: the network after phase 1",
+    ]
 
 
 def _state(recipe: Recipe) -> str:

@@ -89,6 +89,8 @@ class Outcome:
 
     def compile(self) -> Compiled:
         """Write the compiled network and see how it agrees with the hardened one."""
+        if not self.recipe.has_phases:
+            return Compiled(reason="It is a ReLU network: the recipe has no phases.")
         loaded = load_model_file(self.folder.model_file("hardened"))
         if not is_binary(loaded.model):
             return Compiled(reason=REAL_VALUED)

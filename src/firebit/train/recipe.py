@@ -7,17 +7,34 @@ from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from firebit.errors import UsageError
 
-Schedule = Literal["constant", "linear", "cosine"]
+Schedule = Literal["constant", "linear", "cosine", "step"]
 
 
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class _Scheduled(_Table):
+    """A stage's way to lower its learning rate."""
+
+    schedule: Schedule = "cosine"
+    drops: tuple[Annotated[FiniteFloat, Field(gt=0, lt=1)], ...] = Field(
+        (), description="shares of the steps at which the schedule step lowers the rate to a tenth"
+    )
+
+    @model_validator(mode="after")
+    def _drops_of_steps(self) -> Self:
+        if (self.schedule == "step") != bool(self.drops):
+            raise ValueError('the schedule "step" goes with drops, and drops go with no other schedule')
+        if list(self.drops) != sorted(set(self.drops)):
+            raise ValueError(f"drops {list(self.drops)} do not rise")
+        return self
 
 
 class Net(_Table):
@@ -53,23 +70,21 @@ class Net(_Table):
         return {**found, "activation": "relu"} if network == "relu" else found
 
 
-class Baseline(_Table):
+class Baseline(_Scheduled):
     """The ReLU network of the same architecture, trained first for comparison."""
 
     enabled: bool = True
     epochs: int | None = Field(None, ge=1, description="None: as many as both phases together")
     lr: FiniteFloat = Field(0.02, gt=0)
-    schedule: Schedule = "cosine"
     optimizer: Literal["sgd", "adamw"] | None = Field(None, description="None: that of the phases")
     weight_decay: FiniteFloat | None = Field(None, ge=0, description="None: that of the phases")
 
 
-class Phase(_Table):
+class Phase(_Scheduled):
     """One of the two phases (§3.3)."""
 
     epochs: int = Field(1, ge=0)
     lr: FiniteFloat = Field(0.02, gt=0)
-    schedule: Schedule = "cosine"
     growth: FiniteFloat = Field(0.0, ge=0, description="λ of the slope growth, per optimizer step")
     growth_end: FiniteFloat | None = Field(None, ge=0, description="λ at the end of the phase; None: as at the start")
     front: FiniteFloat = Field(0.0, ge=0, le=1000, description="how far layers near the input are ahead on that way")
@@ -100,21 +115,19 @@ class Phase(_Table):
         return self
 
 
-class Classifier(_Table):
+class Classifier(_Scheduled):
     """Fine-tuning of the last layer on binary features, after hardening (0 epochs: none)."""
 
     epochs: int = Field(0, ge=0)
     lr: FiniteFloat = Field(0.005, gt=0)
-    schedule: Schedule = "cosine"
 
 
-class Weights(_Table):
+class Weights(_Scheduled):
     """Weights of ±1 times a scale, in a stage of their own after the phases (§4.4); "real": none."""
 
     kind: Literal["real", "thresholded", "learned"] = "real"
     epochs: int = Field(4, ge=1)
     lr: FiniteFloat = Field(0.01, gt=0)
-    schedule: Schedule = "cosine"
     slope: FiniteFloat = Field(10.0, gt=0, description="κ of learned weights at the end of the stage")
     growth: FiniteFloat = Field(0.0, ge=0, description="λ of the growth of rectifiers meanwhile, per step")
     soften: FiniteFloat | None = Field(None, gt=0, description="slopes of rectifiers are at most this at the start")
@@ -182,6 +195,13 @@ class Recipe(_Table):
     phase2: Phase = Phase(epochs=3, lr=0.01, growth=2e-3)
     classifier: Classifier = Classifier()
     weights: Weights = Weights()
+
+    @property
+    def has_phases(self) -> bool:
+        """Whether rectifiers are trained, or else a ReLU baseline alone, with epochs of its own and nothing behind it."""
+        behind = self.classifier.epochs > 0 or self.weights.kind != "real"
+        alone = self.baseline.enabled and self.baseline.epochs is not None
+        return behind or self.phase1.epochs + self.phase2.epochs > 0 or not alone
 
     @property
     def baseline_optimizer(self) -> Optimizer:

@@ -31,7 +31,7 @@ class Stage:
         network: which network it trains: "relu", "rectifier" (whatever activations the recipe has) or "hardened".
         epochs: how many.
         lr: learning rate at its start.
-        schedule: how the rate falls to 0 over the stage.
+        schedule: how the rate falls over the stage: to 0, or by "step" to a tenth at each of the drops.
         growth: slope growth λ per step, 0 for none.
         law: the growth law.
         growth_end: λ at the stage's end; None: `growth` throughout.
@@ -44,6 +44,7 @@ class Stage:
         sharp_end: where slopes go on to in a last stretch, all layers at once; None: there is none.
         sharp_from: share of the steps at which that stretch begins.
         noise: width of the noise on pre-activations at the start; it falls to 0 over the stage.
+        drops: shares of the steps at which the schedule "step" lowers the rate.
     """
 
     name: str
@@ -63,11 +64,17 @@ class Stage:
     sharp_end: float | None = None
     sharp_from: float = 0.9
     noise: float = 0.0
+    drops: tuple[float, ...] = ()
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate at `step` of `steps`."""
         share = step / max(1, steps)
-        factor = {"constant": 1.0, "linear": 1 - share, "cosine": 0.5 + 0.5 * math.cos(math.pi * share)}
+        factor = {
+            "constant": 1.0,
+            "linear": 1 - share,
+            "cosine": 0.5 + 0.5 * math.cos(math.pi * share),
+            "step": 0.1 ** sum(share >= drop for drop in self.drops),
+        }
         return self.lr * factor[self.schedule]
 
     def ramp(self, depth: float, steps: int) -> list[tuple[float, float]]:
@@ -121,15 +128,16 @@ def stages(recipe: Recipe) -> tuple[Stage, ...]:
     found = []
     if recipe.baseline.enabled:
         base = recipe.baseline
-        found.append(Stage("relu", "relu", recipe.baseline_epochs, base.lr, base.schedule))
-    for name, phase in (("phase1", recipe.phase1), ("phase2", recipe.phase2)):
-        found.append(Stage(name, "rectifier", **phase.model_dump()))
+        found.append(Stage("relu", "relu", recipe.baseline_epochs, base.lr, base.schedule, drops=base.drops))
+    if recipe.has_phases:
+        for name, phase in (("phase1", recipe.phase1), ("phase2", recipe.phase2)):
+            found.append(Stage(name, "rectifier", **phase.model_dump()))
     if recipe.classifier.epochs:
         last = recipe.classifier
-        found.append(Stage("classifier", "hardened", last.epochs, last.lr, last.schedule))
+        found.append(Stage("classifier", "hardened", last.epochs, last.lr, last.schedule, drops=last.drops))
     if recipe.weights.kind != "real":
         own = recipe.weights
-        found.append(Stage("weights", "rectifier", own.epochs, own.lr, own.schedule, own.growth))
+        found.append(Stage("weights", "rectifier", own.epochs, own.lr, own.schedule, own.growth, drops=own.drops))
     return tuple(found)
 
 
