@@ -9,8 +9,8 @@
 Every figure is kept in docs/results/codes/NAME.json as soon as it is there; what is there is not measured again. All
 methods see the same features, and all that are trained have the same layers, epochs and learning rate: "rectifier" (the
 codes of Firebit), "relu" (thresholded at 0) and "sigmoid" (a fixed slope, thresholded at ½: Lin et al. 2015). LSH and
-ITQ need no labels. The backbone computes in bfloat16. On a network of ours, "compiled" is the head grafted on it,
-compiled, and run by the engine without torch.
+ITQ need no labels. The backbone computes in float32; --bfloat16 is quicker where the processor multiplies it. On a
+network of ours, "compiled" is the head grafted on it, compiled, and run by the engine without torch.
 """
 
 import argparse
@@ -50,6 +50,7 @@ TRAINED = ("rectifier", "relu", "sigmoid")
 METHODS = (*TRAINED, "ITQ", "LSH")
 BITS = (48, 16, 32, 64)
 FITTED = 10_000
+BATCH = 16
 MAIN = ("cifar10-2", 48)
 TITLES = {
     "efficientnet_lite0": [
@@ -126,11 +127,11 @@ def measured(case: Case, material: Material, options: HeadOptions) -> SearchMetr
     return Subject(material.labels, divided).judge(codes, case.bits)
 
 
-def backbone_features(name: str, side: int, folder: Path) -> Material:
+def backbone_features(name: str, side: int, folder: Path, dtype: torch.dtype) -> Material:
     """Features of a pretrained backbone, computed once."""
     net, store = pretrained(name, side), FeatureStore(folder)
     sets = [load("cifar10", part) for part in ("train", "test")]
-    found = [extract(net, pictures, store, dtype=torch.bfloat16, told=_told) for pictures in sets]
+    found = [extract(net, pictures, store, dtype=dtype, batch=BATCH, told=_told) for pictures in sets]
     return Material(np.concatenate(found), sets[0].labels, sets[1].labels)
 
 
@@ -184,7 +185,11 @@ def record(path: Path, about: dict[str, Any], todo: Iterator[Case], run: Callabl
 
 def about(arguments: argparse.Namespace, options: HeadOptions | None) -> dict[str, Any]:
     """What a reader has to know of the figures."""
-    words = [f"--{name} {value}" for name, value in _given(arguments).items()] + ["--real"] * arguments.real
+    words = (
+        [f"--{name} {value}" for name, value in _given(arguments).items()]
+        + ["--real"] * arguments.real
+        + ["--bfloat16"] * arguments.bfloat16
+    )
     return {
         "command": " ".join(["python benchmarks/codes.py", arguments.name, *words]),
         "firebit": firebit.__version__,
@@ -310,6 +315,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, help="of the pictures a backbone sees")
     parser.add_argument("--layer", help="of a compiled network, whose bits are features")
     parser.add_argument("--features", type=Path, default=Path("features"), help="where features are kept")
+    parser.add_argument("--bfloat16", action="store_true", help="let the backbone compute in bfloat16")
     parser.add_argument("--real", action="store_true", help="the run's ReLU baseline, whose activations are features")
     parser.add_argument("--run", type=Path, help="a finished run")
     parser.add_argument("--hidden", type=int, help="bits of a hidden layer of the head")
@@ -326,7 +332,8 @@ def main() -> None:
     options = HeadOptions(hidden=arguments.hidden or 0, epochs=arguments.epochs or 8)
     path, facts = FOLDER / f"{arguments.name}.json", about(arguments, options)
     if not arguments.run:
-        material = backbone_features(arguments.name, arguments.side or 224, arguments.features)
+        dtype = torch.bfloat16 if arguments.bfloat16 else torch.float32
+        material = backbone_features(arguments.name, arguments.side or 224, arguments.features, dtype)
         record(path, facts, cases(arguments.seeds, arguments.protocols), lambda case: measured(case, material, options))
         return
     # The network was trained on every class, and on the whole training set: other protocols would not be fair.

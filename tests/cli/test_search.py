@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,7 +55,11 @@ def test_a_picture_finds_itself_and_others_of_its_class(indexed: Run, photos: Pa
     first = answer["hits"][0]
     assert first["id"] == query.relative_to(photos).as_posix()
     assert first["distance"] == 0
-    assert first["payload"] == {"file": first["id"], "label": query.parent.name, "path": str(query.resolve())}
+    state = query.stat()
+    assert first["payload"] == {
+        **{"file": first["id"], "label": query.parent.name, "path": str(query.resolve())},
+        **{"source": str(photos.resolve()), "size": state.st_size, "modified": state.st_mtime_ns},
+    }
     assert [hit["distance"] for hit in answer["hits"]] == sorted(hit["distance"] for hit in answer["hits"])
 
 
@@ -85,6 +90,32 @@ def test_the_network_is_the_one_of_the_store(indexed: Run, photos: Path, tmp_pat
     assert code == 0 and "which holds 40 now" in out
     code, _, err = indexed("search", photos / "broken.png", "--model", "cifar10-quick")
     assert (code == 2 and "no hidden layer" in err) or "holds codes of" in err
+
+
+def test_only_what_changed_is_encoded_again(firebit: Run, photos: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "growing"
+    shutil.copytree(photos, folder)
+    words = ("index", folder, "--workers", 1)
+    assert firebit(*words, "--model", "mnist-lenet")[0] == 0
+    first, second, third = sorted(folder.rglob("0*.png"))[:3]
+    first.unlink()
+    shutil.copy(third, second)
+    shutil.copy(third, folder / "new.png")
+    code, out, err = firebit(*words, "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    counts = {name: found[name] for name in ("pictures", "new", "changed", "unchanged", "removed", "items")}
+    assert counts == {"pictures": 2, "new": 1, "changed": 1, "unchanged": 38, "removed": 0, "items": 41}
+    code, out, _ = firebit(*words, "--prune")
+    assert code == 0
+    assert out.startswith("0 pictures put into photos.db, which holds 40 now. 40 were there already.")
+    assert "1 that are no more were removed. 1 could not be read." in out
+
+
+def test_codes_are_not_pruned(firebit: Run, photos: Path) -> None:
+    assert firebit("encode", photos, "--out", "codes", "--model", "mnist-lenet", "--workers", 1)[0] == 0
+    code, _, err = firebit("index", "codes", "--prune")
+    assert (code, "holds codes" in err) == (2, True)
 
 
 def test_codes_of_encode_are_indexed_without_the_pictures(firebit: Run, photos: Path, tmp_path: Path) -> None:

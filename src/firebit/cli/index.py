@@ -1,23 +1,20 @@
 """firebit index: pictures into a store that can be searched."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from firebit.cli.encode import progress, show_bad
 from firebit.cli.error import printable
 from firebit.cli.model import compiled_file
+from firebit.cli.store import DEFAULT_STORE, layer_of, network_of
 from firebit.errors import UsageError
 
 if TYPE_CHECKING:
     from firebit.search import CodeStore
-    from firebit.search.encode import Bad
-
-DEFAULT_STORE = "photos.db"
+    from firebit.search.encode import Bad, Update
 
 
 @dataclass(frozen=True)
@@ -26,7 +23,11 @@ class Indexed:
 
     Attributes:
         store: its path or address.
-        pictures: that were put in.
+        pictures: that were put in: new and changed ones.
+        new: of them, those whose id was not there.
+        changed: of them, those that took the place of another.
+        unchanged: pictures that were there already.
+        removed: items whose picture is no more.
         items: that it holds now.
         bad: pictures that could not be read.
         seconds: all together.
@@ -34,14 +35,23 @@ class Indexed:
 
     store: str
     pictures: int
+    new: int
+    changed: int
+    unchanged: int
+    removed: int
     items: int
     bad: "tuple[Bad, ...]"
     seconds: float
 
     def __str__(self) -> str:
-        bad = f" {len(self.bad):,} could not be read." if self.bad else ""
         text = f"{self.pictures:,} pictures put into {printable(self.store)}, which holds {self.items:,} now."
-        return f"{text}{bad} {self.seconds:.1f} s"
+        more = (
+            (self.changed, "of them had changed"),
+            (self.unchanged, "were there already"),
+            (self.removed, "that are no more were removed"),
+            (len(self.bad), "could not be read"),
+        )
+        return " ".join([text, *(f"{count:,} {what}." for count, what in more if count), f"{self.seconds:.1f} s"])
 
 
 def command(
@@ -56,69 +66,80 @@ def command(
     ] = None,
     layer: Annotated[str | None, typer.Option(help="Layer whose bits are the codes. Default: the last.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: as many as there are cores.")] = None,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove items of SOURCE whose picture is no more.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="End at the first picture that cannot be read.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Encode the pictures of SOURCE and put them into a store: ids are their paths, below SOURCE."""
+    """Encode the pictures of SOURCE and put them into a store: ids are their paths, below SOURCE.
+
+    Pictures that are there and have not changed since are not encoded again.
+    """
     import json
     import time
 
-    from firebit.search import CodeStore
-    from firebit.search.encode import Bad, read_manifest, read_shards
+    from firebit.machine import usable_cores
+    from firebit.search.encode.shard import MANIFEST
 
     start = time.perf_counter()
-    with _codes(source, store, model, layer, workers, strict) as (codes, network):
-        manifest = read_manifest(codes)
-        with CodeStore.connect(store, manifest["bits"], fingerprint=manifest["fingerprint"]) as opened:
-            count = 0
-            for ids, some, payloads in read_shards(codes):
-                opened.upsert(ids, codes=some, payload=[_located(source, each) for each in payloads])
-                count += len(ids)
-            opened.index_field("label")
-            if network is not None:
-                opened.model = _name(network)
-            bad = tuple(Bad(each["id"], each["reason"]) for each in manifest["bad"])
-            made = Indexed(store, count, len(opened), bad, time.perf_counter() - start)
-    show_bad(made.bad)
+    if (Path(source) / MANIFEST).is_file():
+        if prune:
+            raise UsageError(f"--prune goes with pictures; {source} holds codes.", "Leave it out.")
+        done, items = _of_codes(source, store, model)
+    else:
+        done, items = _of_pictures(source, store, model, layer, workers or usable_cores(), strict, prune)
+    put = done.new + done.changed
+    told = (done.new, done.changed, done.unchanged, done.removed, items, done.bad, time.perf_counter() - start)
+    show_bad(done.bad)
+    made = Indexed(store, put, *told)
     typer.echo(json.dumps(asdict(made), indent=2) if json_ else str(made))
 
 
-@contextmanager
-def _codes(
-    source: str, store: str, model: Path | None, layer: str | None, workers: int | None, strict: bool
-) -> "Iterator[tuple[Path, Path | None]]":
-    """A folder of codes of the source, and the network that made them, where it is known."""
-    import shutil
+def _of_pictures(
+    source: str, store: str, model: Path | None, layer: str | None, workers: int, strict: bool, prune: bool
+) -> "tuple[Update, int]":
+    """Bring the store up to date with the pictures, and count its items."""
+    from functools import partial
 
-    from firebit.machine import usable_cores
-    from firebit.search.encode import prepare, run
-    from firebit.search.encode.shard import MANIFEST
+    from firebit.engine.network import load
+    from firebit.search import CodeStore, LayerEncoder
+    from firebit.search.encode import find, update
+    from firebit.search.encode.encoded import Coder
 
-    if (Path(source) / MANIFEST).is_file():
-        yield Path(source), model
-        return
-    network = model or _remembered(store)
-    # Beside the store: what was encoded before a stop need not be encoded again.
-    folder = Path(f"{store.rpartition('/')[2]}-codes") if "://" in store else Path(f"{store}-codes")
-    job = prepare(source, compiled_file(network), folder, layer or (None if model else _layer_of(store)))
-    with progress("encoding") as report:
-        run(job, workers or usable_cores(), report, strict)
-    yield folder, network
-    shutil.rmtree(folder)
-
-
-def _remembered(store: str) -> Path:
-    with _existing(store) as opened:
-        if opened.model:
-            return Path(opened.model)
-    raise UsageError(
-        f"{store} does not say which network to use.", "Name it: --model cifar10-quick, or a .firebit file."
-    )
+    if model is None:
+        with _existing(store) as known:
+            network, layer = network_of(known, store, None), layer or layer_of(known)
+    else:
+        network = compiled_file(model)
+    encoder = LayerEncoder(load(network, 1), layer)
+    encoder.check_pictures()
+    pictures = find(source)
+    with CodeStore.connect(store, encoder=encoder) as opened:
+        # At once, so that a stopped call can be repeated without --model.
+        opened.model = _name(model or network)
+        begin = partial(Coder, str(network), encoder.layer)
+        with progress("encoding") as report:
+            done = update(opened, source, pictures, begin, workers, report, strict=strict, prune=prune)
+        opened.index_field("label")
+        return done, len(opened)
 
 
-def _layer_of(store: str) -> str | None:
-    with _existing(store) as opened:
-        return opened.fingerprint.partition(":")[2] or None
+def _of_codes(source: str, store: str, model: Path | None) -> "tuple[Update, int]":
+    """Put in what encode wrote, and count the store's items."""
+    from firebit.search import CodeStore
+    from firebit.search.encode import Bad, Update, read_manifest, read_shards
+
+    manifest = read_manifest(source)
+    with CodeStore.connect(store, manifest["bits"], fingerprint=manifest["fingerprint"]) as opened:
+        before, count = len(opened), 0
+        for ids, codes, payloads in read_shards(source):
+            opened.upsert(ids, codes=codes, payload=payloads)
+            count += len(ids)
+        opened.index_field("label")
+        if model is not None:
+            opened.model = _name(compiled_file(model))
+        bad = tuple(Bad(each["id"], each["reason"]) for each in manifest["bad"])
+        new = len(opened) - before
+        return Update(new, count - new, 0, 0, bad), len(opened)
 
 
 def _existing(store: str) -> "CodeStore":
@@ -127,12 +148,6 @@ def _existing(store: str) -> "CodeStore":
     if "://" not in store and not Path(store).exists():
         raise UsageError(f"{store} is new: nothing says which network to use.", "Name it: --model cifar10-quick.")
     return CodeStore.connect(store, create=False)
-
-
-def _located(source: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """The payload, and where the picture is, if it is a file of its own."""
-    path = Path(source) / payload["file"]
-    return {**payload, "path": str(path.resolve())} if path.is_file() else payload
 
 
 def _name(network: Path) -> str:

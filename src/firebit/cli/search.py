@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from firebit.cli.error import printable
-from firebit.cli.index import DEFAULT_STORE
-from firebit.cli.model import compiled_file
+from firebit.cli.store import DEFAULT_STORE, layer_of, network_of
 from firebit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,14 +34,12 @@ def command(
 ) -> None:
     """Find the pictures of a store whose codes differ least from those of QUERY."""
     from firebit.cli.table import show
+    from firebit.engine.network import load
     from firebit.search import CodeStore
 
     condition = _filter(where)
-    with CodeStore.connect(store, create=False) as known:
-        network, layer = _network(known, store, model), known.fingerprint.partition(":")[2]
-    from firebit.engine.network import load
-
-    with CodeStore.connect(store, encoder=load(network), layer=layer or None, create=False) as opened:
+    with CodeStore.connect(store, create=False) as opened:
+        opened.use(load(network_of(opened, store, model)), layer_of(opened))
         files = [str(query) for query in queries]
         ranked = "encoder" if rerank else None
         found = opened.search(files, k=k, radius=radius, where=condition, exact=exact or "auto", rerank_by=ranked)
@@ -55,12 +52,6 @@ def command(
         show(_table(file, hits))
     if html is not None:
         typer.echo(f"The page is {printable(str(html))}.")
-
-
-def _network(known: "CodeStore", store: str, model: Path | None) -> Path:
-    if model is None and not known.model:
-        raise UsageError(f"{store} does not name its network.", "Name it: --model cifar10-quick, or a .firebit file.")
-    return compiled_file(model or Path(known.model))
 
 
 def _filter(text: str | None) -> Any:

@@ -60,6 +60,15 @@ class LayerEncoder:
         """The network's, and the name of the layer."""
         return f"{self.network.fingerprint}:{self.layer}"
 
+    def check_pictures(self) -> None:
+        """Refuse a network whose inputs are no pictures.
+
+        Raises:
+            UsageError: they are not.
+        """
+        if len(self.network.input_shape) != 3:
+            raise UsageError("The network does not take pictures.", "Encode its arrays with network.codes in Python.")
+
     def codes(self, images: "Images") -> Codes:
         """Packed codes of pictures; see :meth:`firebit.engine.network.Network.codes`."""
         return self.network.codes(images, self.layer)

@@ -152,9 +152,25 @@ def test_a_worker_that_dies_is_an_error_that_says_how_to_go_on(
     job = prepare(photos, LENET, tmp_path / "codes", size=6)
     # A worker that cannot find its network ends at once.
     broken = jobs.Job(jobs.Work("none", job.work.layer, job.work.job), *list(vars(job).values())[1:])
-    with pytest.raises(FirebitError, match="worker process ended"):
+    with pytest.raises(FirebitError, match="worker ended"):
         run(broken, 2, quiet)
     assert run(job, 2, quiet).pictures == 20
+
+
+def test_a_data_set_is_encoded_by_threads_the_same(tmp_path: Path) -> None:
+    for name, workers in (("one", 1), ("two", 2)):
+        summary = run(prepare("digits", LENET, tmp_path / name, size=300), workers, quiet)
+        assert summary.shards >= 3 and not summary.bad
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+    digits = fb.data.load("digits", "train")
+    ids, codes, payloads = next(read_shards(tmp_path / "one"))
+    network = fb.load(LENET)
+    known = {f"{split}/{n:07}": (split, n) for split in ("train", "test") for n in range(len(digits))}
+    for ident, code, payload in list(zip(ids, codes, payloads, strict=True))[::40]:
+        split, number = known[ident]
+        pictures = fb.data.load("digits", split)
+        assert np.array_equal(code, network.codes(pictures.images[number])[0])
+        assert payload == {"file": ident, "label": pictures.classes[pictures.labels[number]]}
 
 
 @pytest.mark.parametrize("damage", ["gone", "torn", "other"])

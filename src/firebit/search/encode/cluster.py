@@ -8,8 +8,9 @@ from typing import Any
 
 from firebit.errors import UnavailableError
 from firebit.extras import missing
+from firebit.search.encode.encoded import Bad
 from firebit.search.encode.job import Job
-from firebit.search.encode.shard import Bad, Done, Worker
+from firebit.search.encode.shard import Done, Worker
 
 
 def execute(job: Job, numbers: Sequence[int], workers: int) -> Iterator[Done]:
@@ -55,6 +56,6 @@ class _Actor:
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         number = int(row["shard"])
-        done = self._worker(number, self._job.shards[number])
+        done = self._worker((number, self._job.shards[number]))
         ids, reasons = [bad.id for bad in done.bad], [bad.reason for bad in done.bad]
         return {"shard": number, "pictures": done.pictures, "ids": ids, "reasons": reasons}

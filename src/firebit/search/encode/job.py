@@ -2,19 +2,19 @@
 
 import hashlib
 import json
-import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from firebit.engine.network import Network
-from firebit.errors import DataError, FirebitError, UsageError
+from firebit.errors import DataError, UsageError
 from firebit.files import remove_temporaries, write_text
+from firebit.search.encode.encoded import Bad
 from firebit.search.encode.pictures import Picture, find
-from firebit.search.encode.shard import MANIFEST, SCHEMA, Bad, Done, Work, Worker, finished
+from firebit.search.encode.pool import worked
+from firebit.search.encode.shard import MANIFEST, SCHEMA, Done, Work, Worker, finished
 from firebit.search.encoder import LayerEncoder
 
 PER_SHARD = 2048
@@ -117,8 +117,7 @@ def prepare(
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:
         raise UsageError(f"size={size!r} is no number of pictures.", "Give a whole number from 1.")
     encoder = LayerEncoder(Network(load(network), 1), layer)
-    if len(encoder.network.input_shape) != 3:
-        raise UsageError("The network does not take pictures.", "Encode its arrays with network.codes in Python.")
+    encoder.check_pictures()
     found = find(source)
     shards = tuple(tuple(found[at : at + size]) for at in range(0, len(found), size))
     digest = hashlib.sha256(json.dumps([SCHEMA, encoder.fingerprint, size]).encode())
@@ -134,10 +133,10 @@ def run(job: Job, workers: int, report: Report, strict: bool = False, execute: E
 
     Args:
         job: what to do.
-        workers: processes, ≥ 1; one works in this process.
+        workers: how many, ≥ 1; one works in this process.
         report: is told how far it is, after every shard.
         strict: end at the first picture that cannot be read; what was encoded stays.
-        execute: how shards are made; None: in processes of this machine.
+        execute: how shards are made; None: by workers of this machine.
 
     Raises:
         DataError: `strict`, and a picture cannot be read.
@@ -150,7 +149,7 @@ def run(job: Job, workers: int, report: Report, strict: bool = False, execute: E
     _write_manifest(job, done, is_finished=False)
     left = [number for number, each in enumerate(ready) if each is None]
     start, resumed = time.perf_counter(), sum(len(job.shards[each.number]) for each in done)
-    for each in (execute or _in_processes)(job, left, workers) if left else ():
+    for each in (execute or _here)(job, left, workers) if left else ():
         done.append(each)
         if strict and each.bad:
             raise DataError(f"{each.bad[0].id}: {each.bad[0].reason}", "Replace or remove it; the job then goes on.")
@@ -166,45 +165,11 @@ def run(job: Job, workers: int, report: Report, strict: bool = False, execute: E
     return Summary(str(job.folder), count, bad, len(done), len(job.shards) - len(left), seconds, rate)
 
 
-def _in_processes(job: Job, numbers: Sequence[int], workers: int) -> Iterator[Done]:
-    """Shards as they are done; at most two per worker are on their way."""
-    if workers == 1:
-        worker = Worker(job.work, str(job.folder))
-        yield from (worker(number, job.shards[number]) for number in numbers)
-        return
-    context = multiprocessing.get_context("spawn")
-    count = min(workers, len(numbers))
-    with ProcessPoolExecutor(count, context, _begin, (job.work, str(job.folder))) as pool:
-        waiting = list(reversed(numbers))
-        pending: set[Future[Done]] = set()
-        try:
-            while waiting or pending:
-                while waiting and len(pending) < 2 * count:
-                    number = waiting.pop()
-                    pending.add(pool.submit(_work, number, job.shards[number]))
-                ended, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for each in ended:
-                    yield each.result()
-        except BrokenProcessPool as error:
-            raise FirebitError(
-                "A worker process ended before its work did.",
-                "Perhaps memory ran out: use fewer --workers. The same command goes on from here.",
-            ) from error
-        finally:
-            for each in pending:
-                each.cancel()
-
-
-_worker: Worker
-
-
-def _begin(work: Work, folder: str) -> None:
-    global _worker
-    _worker = Worker(work, folder)
-
-
-def _work(number: int, pictures: Sequence[Picture]) -> Done:
-    return _worker(number, pictures)
+def _here(job: Job, numbers: Sequence[int], workers: int) -> Iterator[Done]:
+    """Shards as they are done, by workers of this machine; data sets are in memory, and threads share them."""
+    parts = [(number, job.shards[number]) for number in numbers]
+    is_ready = parts[0][1][0].is_ready
+    return worked(partial(Worker, job.work, str(job.folder)), parts, workers, is_ready)
 
 
 def _check_folder(job: Job) -> None:

@@ -2,11 +2,10 @@
 
 import tarfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from firebit.data.folder import SUFFIXES
 from firebit.data.picture import decode, read_pixels
 from firebit.errors import DataError, UsageError
+from firebit.search.store.arguments import is_id
 
 if TYPE_CHECKING:
     from firebit.data import ImageSet
@@ -23,8 +23,7 @@ _SETS = ("train", "test")
 _MOST_BYTES = 1 << 28
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """Where a picture is.
 
     Attributes:
@@ -40,6 +39,11 @@ class Picture:
     file: str
     start: int = -1
     size: int = 0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is of a data set, and need not be decoded."""
+        return self.start >= 0 and not self.size
 
 
 def find(source: str | Path) -> list[Picture]:
@@ -71,17 +75,15 @@ def pixels(picture: Picture, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """The pixels of a picture, brought to a network's size: uint8 of that shape.
 
     Raises:
-        DataError: it cannot be read, or its name is no UTF-8.
+        DataError: it cannot be read, or its name can be no id.
         UsageError: the pictures of a data set have another shape.
     """
-    try:
-        picture.id.encode()
-    except UnicodeEncodeError as error:
-        raise DataError(f"{picture.id!a}: the name is not UTF-8.", "Rename the file.") from error
+    if not is_id(picture.id):
+        raise DataError(f"{picture.id!a}: the name is not UTF-8, or too long.", "Rename the file.")
     grey, size = shape[0] == 1, (shape[2], shape[1])
     if picture.start < 0:
         return read_pixels(Path(picture.file), grey, size)
-    if not picture.size:
+    if picture.is_ready:
         found = _image(picture.file, picture.start)
         if found.shape != shape:
             raise UsageError(

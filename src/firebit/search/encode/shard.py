@@ -4,47 +4,23 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from io import BytesIO
+from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from firebit.engine.network import Network
 from firebit.errors import DataError
 from firebit.extras import missing
 from firebit.files import write_atomically
 from firebit.search.codes import Codes
-from firebit.search.encode.pictures import Picture, pixels
+from firebit.search.encode.encoded import Bad, Coder, Encoded
+from firebit.search.encode.pictures import Picture
 from firebit.search.encoder import LayerEncoder
 
 MANIFEST = "manifest.json"
 SCHEMA = 1
 _KEY = b"firebit"
-
-
-@dataclass(frozen=True)
-class Bad:
-    """A picture that could not be read, and why."""
-
-    id: str
-    reason: str
-
-
-@dataclass(frozen=True, eq=False)
-class Encoded:
-    """Codes of some pictures.
-
-    Attributes:
-        ids: of those that could be read.
-        codes: uint8 (ids, bytes).
-        payloads: {"file", "label"} of each, as JSON-able objects.
-        bad: those that could not be read.
-    """
-
-    ids: list[str]
-    codes: Codes
-    payloads: list[dict[str, Any]]
-    bad: tuple[Bad, ...]
 
 
 @dataclass(frozen=True)
@@ -71,31 +47,6 @@ class Done:
     bad: tuple[Bad, ...]
 
 
-def encode(encoder: LayerEncoder, pictures: Sequence[Picture]) -> Encoded:
-    """Codes of pictures, part by part; those that cannot be read are left out and named."""
-    ids: list[str] = []
-    payloads: list[dict[str, Any]] = []
-    parts: list[Codes] = [np.empty((0, -(-encoder.bits // 8)), np.uint8)]
-    bad: list[Bad] = []
-    network = encoder.network
-    for start in range(0, len(pictures), network.batch):
-        some = pictures[start : start + network.batch]
-        batch = np.empty((len(some), *network.input_shape), np.uint8)
-        good = 0
-        for picture in some:
-            try:
-                batch[good] = pixels(picture, network.input_shape)
-            except DataError as error:
-                bad.append(Bad(ascii(picture.id) if not picture.id.isprintable() else picture.id, error.problem))
-                continue
-            ids.append(picture.id)
-            payloads.append({"file": picture.id, "label": picture.label})
-            good += 1
-        if good:
-            parts.append(encoder.codes(batch[:good]))
-    return Encoded(ids, np.concatenate(parts), payloads, tuple(bad))
-
-
 def shard_file(folder: Path, number: int) -> Path:
     """Where a shard is."""
     return folder / f"codes-{number:06}.parquet"
@@ -108,11 +59,10 @@ def write(folder: Path, number: int, work: Work, encoder: LayerEncoder, found: E
         FirebitError: the disk is full, or the folder cannot be written.
     """
     pa, parquet = _arrow()
-    length = found.codes.shape[1]
+    ids, length = [picture.id for picture in found.pictures], found.codes.shape[1]
     code = pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(length), len(found.ids), [None, pa.py_buffer(found.codes.tobytes())]
+        pa.binary(length), len(ids), [None, pa.py_buffer(found.codes.tobytes())]
     )
-    payloads = [json.dumps(each, separators=(",", ":")) for each in found.payloads]
     about = {
         **{"schema": SCHEMA, "job": work.job, "shard": number, "bits": encoder.bits},
         **{"fingerprint": encoder.fingerprint, "bad": [asdict(each) for each in found.bad]},
@@ -122,12 +72,12 @@ def write(folder: Path, number: int, work: Work, encoder: LayerEncoder, found: E
         metadata={_KEY: json.dumps(about).encode()},
     )
     table = pa.Table.from_arrays(
-        [pa.array(found.ids, pa.string()), code, pa.array(payloads, pa.string())], schema=schema
+        [pa.array(ids, pa.string()), code, pa.array(map(_payload, found.pictures), pa.string())], schema=schema
     )
     content = BytesIO()
     parquet.write_table(table, content, compression="zstd")
     write_atomically(shard_file(folder, number), content.getvalue())
-    return Done(number, len(found.ids), found.bad)
+    return Done(number, len(ids), found.bad)
 
 
 def finished(folder: Path, number: int, job: str) -> Done | None:
@@ -197,22 +147,21 @@ class Worker:
     Args:
         work: what decides bytes.
         folder: where shards go.
-        threads: of the network.
     """
 
-    def __init__(self, work: Work, folder: str, threads: int = 1) -> None:
+    def __init__(self, work: Work, folder: str) -> None:
         self._work, self._folder = work, Path(folder)
-        self.encoder = LayerEncoder(Network(_plan(work.model), threads), work.layer)
+        self._coder = Coder(work.model, work.layer)
 
-    def __call__(self, number: int, pictures: Sequence[Picture]) -> Done:
-        """Encode and write one shard."""
-        return write(self._folder, number, self._work, self.encoder, encode(self.encoder, pictures))
+    def __call__(self, part: tuple[int, Sequence[Picture]]) -> Done:
+        """Encode and write one shard: its number and its pictures."""
+        number, pictures = part
+        return write(self._folder, number, self._work, self._coder.encoder, self._coder(pictures))
 
 
-def _plan(model: str) -> Any:
-    from firebit.engine.record import load
-
-    return load(model)
+def _payload(picture: Picture) -> str:
+    # What json.dumps gives, in a tenth of its time.
+    return f'{{"file":{quoted(picture.id)},"label":{quoted(picture.label)}}}'
 
 
 def _arrow() -> tuple[Any, Any]:

@@ -46,9 +46,14 @@ def _check_texts(names: list[str]) -> None:
     if all(names) and max(map(len, names), default=0) <= LONGEST_ID // 4 and "\0" not in whole and _is_text(whole):
         return
     for at, name in enumerate(names):
-        if not name or "\0" in name or not _is_text(name) or len(name.encode()) > LONGEST_ID:
+        if not is_id(name):
             shown = ascii(name) if len(name) <= 60 else f"{name[:57]!a}…"
             raise UsageError(f"ids[{at}] is {shown}, which is no id.", _IDS)
+
+
+def is_id(name: str) -> bool:
+    """Whether a text can be an id."""
+    return bool(name) and "\0" not in name and _is_text(name) and len(name.encode()) <= LONGEST_ID
 
 
 def _is_text(name: str) -> bool:

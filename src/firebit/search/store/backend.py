@@ -94,6 +94,9 @@ class Backend(Protocol):
     def count(self, where: Filter | None) -> int:
         """How many items match."""
 
+    def ids(self, where: Filter | None) -> list[str]:
+        """Ids of all items that match, in ascending order by code points."""
+
     def snapshot(self, path: Path) -> None:
         """Copy the store to a new file."""
 

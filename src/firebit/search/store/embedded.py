@@ -74,6 +74,9 @@ class Embedded:
     def count(self, where: Filter | None) -> int:
         return self._truth.count(where)
 
+    def ids(self, where: Filter | None) -> list[str]:
+        return self._truth.ids(where)
+
     def index_field(self, name: str) -> None:
         self._truth.index_field(name)
 

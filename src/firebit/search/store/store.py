@@ -1,7 +1,6 @@
 """`CodeStore`: codes, ids and payload in one place, and what is nearest to a picture."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -10,13 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from firebit.errors import UnavailableError, UsageError
-from firebit.search.codes import Codes, check, check_bits
-from firebit.search.encoder import Encoder, as_encoder
+from firebit.search.codes import Codes, check
+from firebit.search.encoder import Encoder
 from firebit.search.store import arguments, rerank
+from firebit.search.store.agreement import Wanted, check_same, make, wanted_by
 from firebit.search.store.backend import Backend, Capabilities, Query
 from firebit.search.store.embedded import Embedded
 from firebit.search.store.hits import Hits, Item
-from firebit.search.store.schema import Settings, create
+from firebit.search.store.schema import Settings
 from firebit.search.store.where import parse
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class CodeStore:
     Args:
         backend: where codes are kept.
         encoder: what makes codes of pictures; None: codes only.
+        name: what errors call the store.
 
     Attributes:
         encoder: likewise.
@@ -42,9 +43,10 @@ class CodeStore:
         UsageError: the encoder's codes are others than those of the store.
     """
 
-    def __init__(self, backend: Backend, encoder: Encoder | None = None) -> None:
+    def __init__(self, backend: Backend, encoder: Encoder | None = None, name: str = "The store") -> None:
         self._backend = backend
         self.encoder = encoder
+        self._name = name
 
     @classmethod
     def open(
@@ -81,7 +83,7 @@ class CodeStore:
             >>> store = fb.search.CodeStore.open("photos.db", encoder=fb.load("cifar10-quick"))
         """
         path = Path(path)
-        wanted = _wanted(bits, encoder, layer, fingerprint)
+        wanted = wanted_by(bits, encoder, layer, fingerprint)
         arguments.check_share(recall, "recall")
         arguments.check_threads(threads)
         if not path.exists():
@@ -91,7 +93,7 @@ class CodeStore:
                 raise UsageError(
                     f"{path} is a new store: nothing says how long its codes are.", "Give bits= or encoder=."
                 )
-            _create(path, wanted)
+            make(path, wanted)
         backend = Embedded(path, recall, threads)
         return cls._agreed(backend, wanted, str(path))
 
@@ -127,18 +129,18 @@ class CodeStore:
             )
         from firebit.search.milvus import connect
 
-        wanted = _wanted(bits, encoder, layer, fingerprint)
+        wanted = wanted_by(bits, encoder, layer, fingerprint)
         new = None if wanted.bits is None or not create else Settings(wanted.bits, wanted.fingerprint or "")
         return cls._agreed(connect(url, new, options), wanted, url)
 
     @classmethod
-    def _agreed(cls, backend: Backend, wanted: "_Wanted", name: str) -> Self:
+    def _agreed(cls, backend: Backend, wanted: Wanted, name: str) -> Self:
         try:
-            _check_same(backend.settings, wanted, name)
+            check_same(backend.settings, wanted, name)
         except BaseException:
             backend.close()
             raise
-        return cls(backend, wanted.encoder)
+        return cls(backend, wanted.encoder, name)
 
     def __enter__(self) -> Self:
         return self
@@ -160,6 +162,20 @@ class CodeStore:
     def fingerprint(self) -> str:
         """Of the encoder whose codes are stored; "" where nobody said."""
         return self._backend.settings.fingerprint
+
+    def use(self, encoder: object, layer: str | None = None) -> None:
+        """Take pictures from now on.
+
+        Args:
+            encoder: as of :meth:`open`.
+            layer: likewise; None: the last.
+
+        Raises:
+            UsageError: `encoder` is none, or its codes are others than those of the store.
+        """
+        wanted = wanted_by(None, encoder, layer, None)
+        check_same(self._backend.settings, wanted, self._name)
+        self.encoder = wanted.encoder
 
     def upsert(
         self,
@@ -276,6 +292,10 @@ class CodeStore:
         """How many items match; without a filter, how many there are."""
         return self._backend.count(None if where is None else parse(where))
 
+    def ids(self, where: Mapping[str, Any] | None = None) -> list[str]:
+        """The ids of all items that match, in ascending order by code points; without a filter, of all there are."""
+        return self._backend.ids(None if where is None else parse(where))
+
     def snapshot(self, path: str | Path) -> None:
         """Copy the store as it is now to a new file; others may go on reading and writing.
 
@@ -334,48 +354,3 @@ class CodeStore:
         stored = self._backend.get(list(dict.fromkeys(names)))
         raw = b"".join(arguments.present(name, stored)[0] for name in names)
         return np.frombuffer(raw, np.uint8).reshape(len(names), self._backend.settings.length)
-
-
-class _Wanted:
-    """What a store should hold, as far as anybody said."""
-
-    def __init__(self, bits: int | None, encoder: Encoder | None, fingerprint: str | None) -> None:
-        self.bits, self.encoder, self.fingerprint = bits, encoder, fingerprint
-
-
-def _wanted(bits: int | None, encoder: object, layer: str | None, fingerprint: str | None) -> _Wanted:
-    if bits is not None:
-        check_bits(bits)
-    if encoder is None:
-        if layer is not None:
-            raise UsageError("layer= is given without an encoder.", "Give encoder=firebit.load(…) too.")
-        return _Wanted(bits, None, fingerprint)
-    found = as_encoder(encoder, layer)
-    check_bits(found.bits)
-    if bits is not None and bits != found.bits:
-        raise UsageError(
-            f"The encoder's codes have {found.bits} bits, not {bits}.", "Leave bits= out, or change layer=."
-        )
-    if fingerprint is not None and fingerprint != found.fingerprint:
-        raise UsageError("fingerprint= is not that of the encoder.", "Leave it out.")
-    return _Wanted(found.bits, found, found.fingerprint)
-
-
-def _create(path: Path, wanted: _Wanted) -> None:
-    assert wanted.bits is not None
-    with suppress(FileExistsError):
-        create(path, Settings(int(wanted.bits), wanted.fingerprint or ""))
-
-
-def _check_same(settings: Settings, wanted: _Wanted, name: str) -> None:
-    if wanted.bits is not None and wanted.bits != settings.bits:
-        raise UsageError(
-            f"{name} holds codes of {settings.bits} bits, not {wanted.bits}.",
-            "Use the layer it was made with, or a new store.",
-        )
-    if wanted.fingerprint is not None and wanted.fingerprint != settings.fingerprint:
-        theirs = f"the encoder {settings.fingerprint[:12]}…" if settings.fingerprint else "an encoder that nobody named"
-        raise UsageError(
-            f"{name} holds codes of {theirs}, not of {wanted.fingerprint[:12]}….",
-            "Codes of different networks cannot be compared: use the network it was made with, or a new store.",
-        )

@@ -155,6 +155,15 @@ class Truth:
             text = f"SELECT count(*) FROM items WHERE {condition.text}"
             return int(connection.execute(text, condition.parameters).fetchone()[0])
 
+    def ids(self, where: Filter | None = None) -> list[str]:
+        """Ids of all items that match, in ascending order."""
+        condition = _EVERYTHING if where is None else sql(where)
+        with self._held() as connection:
+            text = f"SELECT id FROM items WHERE {condition.text} ORDER BY id"
+            cursor = connection.execute(text, condition.parameters)
+            cursor.row_factory = _only
+            return cursor.fetchall()
+
     def keys(self, where: Filter) -> NDArray[np.int64]:
         """Keys of all items that match, in no order."""
         condition = sql(where)
