@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -174,6 +175,17 @@ def test_what_goes_wrong(firebit: Run, words: tuple[str, ...], code: int, says: 
     found, _, err = firebit(*words)
     assert (found, says in err) == (code, True), err
     assert not Path("codes").exists() and not Path("photos.db").exists()
+
+
+def test_a_server_that_is_away(firebit: Run, photos: Path) -> None:
+    pytest.importorskip("pymilvus")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    store = f"milvus://127.0.0.1:{port}/photos"
+    for words in (("search", next(photos.rglob("0*.png"))), ("index", photos)):
+        code, out, err = firebit(*words, "--store", store, "--model", "mnist-lenet")
+        assert (code, out) == (6, "") and f"127.0.0.1:{port} is away" in err
 
 
 def test_a_query_that_is_no_picture(indexed: Run, photos: Path) -> None:

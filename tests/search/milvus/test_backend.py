@@ -1,11 +1,9 @@
 """Addresses and options of Milvus, and servers that are away; what it finds is in store/test_store.py."""
 
 import socket
-import subprocess
-import sys
+import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -13,19 +11,20 @@ import pytest
 
 from firebit.errors import UnavailableError, UsageError
 from firebit.search import CodeStore
-from firebit.search.milvus import Options
-from firebit.search.milvus.backend import _may_tie, _parts
+from firebit.search.milvus import Options, server
+from firebit.search.milvus.backend import _may_tie
+from firebit.search.milvus.server import parts
 
 
 @pytest.mark.parametrize(
-    ("url", "parts"),
+    ("url", "found"),
     [
         ("milvus://host/photos", ("host:19530", "photos")),
         ("milvus://10.0.0.1:7/a_b1", ("10.0.0.1:7", "a_b1")),
     ],
 )
-def test_addresses(url: str, parts: tuple[str, str]) -> None:
-    assert _parts(url) == parts
+def test_addresses(url: str, found: tuple[str, str]) -> None:
+    assert parts(url) == found
 
 
 @pytest.mark.parametrize(
@@ -79,40 +78,71 @@ def test_a_server_that_is_away(closed_port: int) -> None:
     assert time.monotonic() - begun < 30
 
 
-@pytest.fixture
-def mortal(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A server that a test may end, and its address."""
-    pytest.importorskip("milvus")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    code = (
-        "import sys, milvus\n"
-        "server = milvus.MilvusServer(data_dir=sys.argv[1], proxy_port=int(sys.argv[2]))\n"
-        "server.start(); print(server.server_proc.pid, flush=True); sys.stdin.readline(); server.stop()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path), str(port)], stdin=-1, stdout=-1, text=True
-    ) as process:
-        assert process.stdout is not None
-        pid = int(process.stdout.readline())
-        yield process, f"{pid} milvus://127.0.0.1:{port}/photos"
-        process.communicate("end\n", timeout=60)
+def test_only_what_may_pass_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    pymilvus = pytest.importorskip("pymilvus")
+    pauses: list[float] = []
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr(server.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(server.time, "sleep", sleep)
+    monkeypatch.setattr(pymilvus, "MilvusClient", lambda **options: options["uri"])
+    opened = server.Server("127.0.0.1:7", "", 10.0)
+    errors = [pymilvus.MilvusException(2, "gone"), pymilvus.MilvusException(5, "soon", retriable=True)]
+
+    def use(client: str, more: dict[str, float]) -> tuple[str, float]:
+        if errors:
+            raise errors.pop()
+        return client, more["timeout"]
+
+    assert opened.call(use) == ("http://127.0.0.1:7", pytest.approx(9.7))
+    assert pauses == [0.1, 0.2]
+    errors[:] = [pymilvus.MilvusException(5, "never")]
+    with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:7 does not do it: never"):
+        opened.call(use)
+    assert len(pauses) == 2
+    errors[:] = [pymilvus.MilvusException(2, "gone")] * 99
+    with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:7 is away: gone"):
+        opened.call(use)
+    assert pauses[2:] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.0, 3.0] and len(errors) == 91
 
 
 @pytest.mark.slow
-def test_a_server_that_dies_in_the_middle_and_one_that_comes_back(mortal: tuple[subprocess.Popen[str], str]) -> None:
-    import os
-    import signal
-
-    pid, url = mortal[1].split()
+def test_a_server_that_dies_in_the_middle_of_a_search(mortal: Any) -> None:
+    url = f"{mortal.address}/photos"
     codes = np.random.default_rng(0).integers(0, 256, (300, 4), np.uint8)
     with CodeStore.connect(url, 32, timeout=5.0, index="ivf", lists=16, probes=4) as store:
         store.upsert([str(number) for number in range(300)], codes=codes)
         exact = store.search(codes=codes[:3], exact=True)
         assert [hits[0].distance for hits in exact] == [0, 0, 0]
         assert store.capabilities().index == {"kind": "ivf", "lists": 16, "probes": 4}
-        os.kill(int(pid), signal.SIGKILL)
-        for call in (lambda: store.search(codes=codes[:3]), store.count, lambda: store.delete(["1"])):
-            with pytest.raises(UnavailableError, match=r"127\.0\.0\.1"):
+
+        killer = threading.Timer(1.0, mortal.kill)
+        killer.start()
+        with pytest.raises(UnavailableError, match=rf"127\.0\.0\.1:{mortal.port}") as caught:
+            while True:
+                store.search(codes=codes)
+        killer.join()
+        assert caught.value.exit_code == 6 and "\n" not in caught.value.problem
+        for call in (store.count, store.ids, lambda: store.delete(["1"]), lambda: store.get(["1"])):
+            begun = time.monotonic()
+            with pytest.raises(UnavailableError, match=rf"127\.0\.0\.1:{mortal.port}"):
                 call()
+            assert time.monotonic() - begun < 30
+
+
+@pytest.mark.slow
+def test_a_call_waits_for_a_server_that_comes_back(mortal: Any) -> None:
+    codes = np.random.default_rng(0).integers(0, 256, (300, 4), np.uint8)
+    with CodeStore.connect(f"{mortal.address}/photos", 32, timeout=300.0) as store:
+        store.upsert([str(number) for number in range(300)], codes=codes)
+        before = store.ids()
+        mortal.kill()
+        with ThreadPoolExecutor(1) as pool:
+            found = pool.submit(lambda: store.search(codes=codes[:3]))
+            mortal.start_again()
+            assert [hits[0].distance for hits in found.result()] == [0, 0, 0]
+        assert store.ids() == before == sorted(before) and len(before) == 300

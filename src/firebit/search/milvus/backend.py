@@ -6,20 +6,19 @@ asked for until all of that distance are here, and the smallest ids are kept: th
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from typing import Any
 
 import numpy as np
 
 from firebit.amounts import in_bytes
 from firebit.errors import DataError, UnavailableError, UsageError
-from firebit.extras import missing
 from firebit.search.codes import MOST_BITS, Codes
 from firebit.search.milvus.expression import among, expression
+from firebit.search.milvus.options import INDEXES, Options
+from firebit.search.milvus.server import Server, parts
 from firebit.search.store.backend import Capabilities, Query
 from firebit.search.store.hits import Columns, Hits, split
 from firebit.search.store.schema import Settings
@@ -29,40 +28,12 @@ MOST_HITS = 16_384
 """Hits that a server gives for one query."""
 
 SCHEMA = 1
-_PORT = 19_530
 _UPSERTED_AT_ONCE = 2_000
 _ASKED_AT_ONCE = 500
 _QUERIES_AT_ONCE = 100
 _LONGEST_ID = 65_535
-_INDEXES = {"flat": "BIN_FLAT", "ivf": "BIN_IVF_FLAT"}
 
-Result = TypeVar("Result")
 Pair = tuple[int, str, dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a collection is made and asked.
-
-    Attributes:
-        index: of a new collection: "flat" compares with every code, "ivf" with those of some lists.
-        lists: of a new collection with "ivf", 1 … 65,536.
-        probes: lists that a search looks into, unless it is to be exact.
-        token: of the user, "name:password"; "" where the server asks for none.
-        timeout: seconds after which a call gives up. Until then calls that fail on the way are tried again.
-    """
-
-    index: str = "flat"
-    lists: int = 1024
-    probes: int = 32
-    token: str = ""
-    timeout: float = 30.0
-
-    def __post_init__(self) -> None:
-        if self.index not in _INDEXES:
-            raise UsageError(f"index={self.index!r} is not known.", f"Use one of: {', '.join(_INDEXES)}.")
-        if not (1 <= self.lists <= 65_536 and 1 <= self.probes <= self.lists and self.timeout > 0):
-            raise UsageError(f"{self} is out of range.", "Give 1 ≤ probes ≤ lists ≤ 65,536, and a timeout above 0.")
 
 
 def connect(url: str, new: Settings | None, options: dict[str, Any]) -> "Milvus":
@@ -78,10 +49,7 @@ def connect(url: str, new: Settings | None, options: dict[str, Any]) -> "Milvus"
         UnavailableError: the server does not answer.
         DataError: the collection is no store of codes.
     """
-    known = {each.name for each in fields(Options)}
-    if unknown := sorted(set(options) - known):
-        raise UsageError(f"{unknown[0]}= does not go with {url}.", f"Options are: {', '.join(sorted(known))}.")
-    return Milvus(url, new, Options(**options))
+    return Milvus(url, new, Options.of(options, url))
 
 
 class Milvus:
@@ -97,15 +65,15 @@ class Milvus:
     """
 
     def __init__(self, url: str, new: Settings | None, options: Options) -> None:
-        self._address, self._name = _parts(url)
+        self._address, self._name = parts(url)
         self._options = options
-        self._client = self._connected()
-        if not self._call(lambda client, more: client.has_collection(self._name, **more)):
+        self._server = Server(self._address, options.token, options.timeout)
+        if not self._server.call(lambda client, more: client.has_collection(self._name, **more)):
             if new is None:
                 raise UnavailableError(f"There is no collection {self._name} on {self._address}.", "Check the name.")
             self._make(new)
         self._settings, self._lists = self._described()
-        self._call(lambda client, more: client.load_collection(self._name, **more))
+        self._server.call(lambda client, more: client.load_collection(self._name, **more))
 
     @property
     def settings(self) -> Settings:
@@ -117,7 +85,7 @@ class Milvus:
             for name, code, payload in zip(ids, codes, payloads, strict=True)
         ]
         for part in _chunks(rows, _UPSERTED_AT_ONCE):
-            self._call(partial(self._put, part))
+            self._server.call(partial(self._put, part))
 
     def _put(self, rows: list[dict[str, Any]], client: Any, more: dict[str, float]) -> None:
         client.upsert(self._name, rows, **more)
@@ -157,19 +125,32 @@ class Milvus:
 
     def count(self, where: Filter | None) -> int:
         condition = "" if where is None else expression(where)
-        found = self._call(
+        found = self._server.call(
             lambda client, more: client.query(
                 self._name, filter=condition, output_fields=["count(*)"], consistency_level="Strong", **more
             )
         )
         return int(found[0]["count(*)"])
 
+    def ids(self, where: Filter | None) -> list[str]:
+        def all_of_them(client: Any, more: dict[str, float]) -> list[str]:
+            condition = "" if where is None else expression(where)
+            rows = client.query_iterator(
+                self._name, _ASKED_AT_ONCE, filter=condition, output_fields=["id"], consistency_level="Strong", **more
+            )
+            try:
+                return [str(row["id"]) for part in iter(rows.next, []) for row in part]
+            finally:
+                rows.close()
+
+        return sorted(self._server.call(all_of_them))
+
     def snapshot(self, path: Path) -> None:
         raise UsageError("A collection is not copied to a file.", "Back it up on the server, with milvus-backup.")
 
     def compact(self) -> None:
-        self._call(lambda client, more: client.flush(self._name, **more))
-        self._call(lambda client, more: client.compact(self._name, **more))
+        self._server.call(lambda client, more: client.flush(self._name, **more))
+        self._server.call(lambda client, more: client.compact(self._name, **more))
 
     def index_field(self, name: str) -> None:
         """Milvus 2.3 has no indexes on JSON; filters work without."""
@@ -181,7 +162,7 @@ class Milvus:
         return ""
 
     def capabilities(self) -> Capabilities:
-        version = str(self._call(lambda client, more: client.get_server_version(**more)))
+        version = str(self._server.call(lambda client, more: client.get_server_version(**more)))
         index = {"kind": "flat"} if not self._lists else {"kind": "ivf", "lists": self._lists, "probes": self._probes}
         told = self._settings
         return Capabilities(
@@ -189,7 +170,7 @@ class Milvus:
         )
 
     def close(self) -> None:
-        self._client.close()
+        self._server.close()
 
     @property
     def _probes(self) -> int:
@@ -224,7 +205,7 @@ class Milvus:
         if query.radius is not None:
             # Milvus leaves the outer radius out.
             parameters["radius"] = query.radius + 1
-        found = self._call(
+        found = self._server.call(
             lambda client, more: client.search(
                 self._name,
                 data=[code.tobytes() for code in queries],
@@ -240,7 +221,7 @@ class Milvus:
         return [[(round(hit["distance"]), str(hit["id"]), dict(hit["entity"])) for hit in row] for row in found]
 
     def _rows(self, condition: str, output: list[str], limit: int) -> list[dict[str, Any]]:
-        found = self._call(
+        found = self._server.call(
             lambda client, more: client.query(
                 self._name, filter=condition, output_fields=output, limit=limit, consistency_level="Strong", **more
             )
@@ -249,40 +230,7 @@ class Milvus:
 
     def _delete(self, ids: list[str]) -> None:
         if ids:
-            self._call(lambda client, more: client.delete(self._name, filter=among(ids), **more))
-
-    def _connected(self) -> Any:
-        try:
-            from pymilvus import MilvusClient
-        except ModuleNotFoundError as error:
-            raise missing(error, f"milvus://{self._address}") or error from error
-        options = self._options
-        return self._explained(
-            lambda: MilvusClient(uri=f"http://{self._address}", token=options.token, timeout=options.timeout)
-        )
-
-    def _call(self, use: Callable[[Any, dict[str, float]], Result]) -> Result:
-        return self._explained(lambda: use(self._client, {"timeout": self._options.timeout}))
-
-    def _explained(self, use: Callable[[], Result]) -> Result:
-        from pymilvus.exceptions import MilvusException
-
-        try:
-            return use()
-        except MilvusException as error:
-            raise UnavailableError(
-                f"Milvus at {self._address} does not do it: {_reason(error)}.",
-                "See that the server runs and can be reached, and try again.",
-            ) from error
-        except Exception as error:
-            # gRPC raises errors of its own kinds while a server goes away.
-            if type(error).__module__.partition(".")[0] not in ("grpc", "concurrent", "builtins"):
-                raise
-            if isinstance(error, TypeError | ValueError | LookupError | AttributeError):
-                raise
-            raise UnavailableError(
-                f"Milvus at {self._address} is away: {_reason(error)}.", "See that the server runs, and try again."
-            ) from error
+            self._server.call(lambda client, more: client.delete(self._name, filter=among(ids), **more))
 
     def _make(self, settings: Settings) -> None:
         from pymilvus import DataType, MilvusClient
@@ -292,11 +240,11 @@ class Milvus:
         schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=_LONGEST_ID)
         schema.add_field("code", DataType.BINARY_VECTOR, dim=8 * in_bytes(settings.bits))
         schema.add_field("payload", DataType.JSON)
-        index = self._client.prepare_index_params()
-        kind, lists = _INDEXES[self._options.index], self._options.lists
+        index = self._server.index_parameters()
+        kind, lists = INDEXES[self._options.index], self._options.lists
         parameters = {"nlist": lists} if self._options.index == "ivf" else {}
         index.add_index("code", index_type=kind, metric_type="HAMMING", params=parameters)
-        self._call(
+        self._server.call(
             lambda client, more: client.create_collection(
                 self._name, schema=schema, index_params=index, consistency_level="Strong", **more
             )
@@ -304,7 +252,7 @@ class Milvus:
 
     def _described(self) -> tuple[Settings, int]:
         """What the collection holds, and into how many lists; 0: none."""
-        told = self._call(lambda client, more: client.describe_collection(self._name, **more))
+        told = self._server.call(lambda client, more: client.describe_collection(self._name, **more))
         try:
             about = json.loads(told["description"])
             bits, fingerprint, schema = about["bits"], about["fingerprint"], about["firebit"]
@@ -312,22 +260,8 @@ class Milvus:
             raise DataError(f"{self._name} on {self._address} is no store of codes.", "Name another.") from error
         if schema != SCHEMA or type(bits) is not int or not 1 <= bits <= MOST_BITS or not isinstance(fingerprint, str):
             raise DataError(f"{self._name} on {self._address} is no store of this version.", "Update Firebit.")
-        index = self._call(lambda client, more: client.describe_index(self._name, "code", **more))
+        index = self._server.call(lambda client, more: client.describe_index(self._name, "code", **more))
         return Settings(bits, fingerprint), int((index or {}).get("nlist", 0))
-
-
-def _parts(url: str) -> tuple[str, str]:
-    """Address and collection."""
-    try:
-        parts = urlsplit(url)
-        host, port, name = parts.hostname, parts.port or _PORT, parts.path.strip("/")
-    except ValueError as error:
-        raise UsageError(f"{url} is no address: {error}.", "Give milvus://host:19530/collection.") from error
-    if not host or not name.isidentifier() or not name.isascii() or parts.query or parts.fragment or parts.username:
-        raise UsageError(
-            f"{url} is no address of a collection.", "Give milvus://host:19530/collection, the name a plain word."
-        )
-    return f"{host}:{port}", name
 
 
 def _may_tie(row: list[Pair], wanted: int, limit: int) -> bool:
@@ -351,8 +285,3 @@ def _code(row: dict[str, Any]) -> bytes:
 def _chunks(values: Any, size: int) -> Iterator[Any]:
     for start in range(0, len(values), size):
         yield values[start : start + size]
-
-
-def _reason(error: Exception) -> str:
-    text = " ".join(str(getattr(error, "message", "") or error).split()) or type(error).__name__
-    return text[:300].rstrip(".")
