@@ -15,6 +15,8 @@ from firebit.extras import missing
 
 _PORT = 19_530
 _NOT_CONNECTED = 2
+# Collections are loaded when they are opened; a server that has just started says so until it has loaded them again.
+_NOT_LOADED = 101
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0
 
 Result = TypeVar("Result")
@@ -89,7 +91,7 @@ class Server:
 
 def _may_pass(error: BaseException | None) -> bool:
     """Whether the same call may succeed later."""
-    return _is_away(error) or bool(getattr(error, "retriable", False))
+    return _is_away(error) or getattr(error, "retriable", False) or getattr(error, "code", None) == _NOT_LOADED
 
 
 def _is_away(error: BaseException | None) -> bool:
