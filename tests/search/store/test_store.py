@@ -348,3 +348,28 @@ def test_deleting_takes_ids_or_a_filter(store: CodeStore) -> None:
         with pytest.raises(UsageError, match="ids, or a filter"):
             store.delete(**options)  # type: ignore[arg-type]
     assert len(store) == 500
+
+
+def test_ids_come_in_order(store: CodeStore, stored: dict[str, Codes]) -> None:
+    assert store.ids() == sorted(stored)
+    assert store.ids({"label": 3}) == sorted(name for name in stored if int(name.split()[1]) % 7 == 3)
+    assert store.ids({"label": 9}) == []
+
+
+def test_an_open_store_takes_an_encoder_of_its_codes_alone(make: Make) -> None:
+    @dataclass(frozen=True)
+    class Own:
+        bits: int
+        fingerprint: str
+
+        def codes(self, images: Any) -> Codes:
+            return codes(len(images), 7)
+
+    made = make(BITS, fingerprint="one")
+    for other in (Own(BITS, "other"), Own(8, "one")):
+        with pytest.raises(UsageError, match="holds codes of"):
+            made.use(other)
+    assert made.encoder is None
+    made.use(Own(BITS, "one"))
+    made.upsert(["a", "b"], images=[0, 0])
+    assert made.search(images=[0])[0].ids[0] == "a"
