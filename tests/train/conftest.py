@@ -38,6 +38,12 @@ def tiny(few_digits: Path) -> Callable[..., Recipe]:
     return make
 
 
+@pytest.fixture
+def bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor that is said to multiply bfloat16 numbers itself."""
+    monkeypatch.setattr("firebit.train.precision.native_bfloat16", lambda _device: True)
+
+
 @pytest.fixture(scope="session")
 def train_set(few_digits: Path) -> ImageSet:
     return load(few_digits)

@@ -524,7 +524,13 @@ def levered(tiny: Tiny, short_hold: None, tmp_path_factory: pytest.TempPathFacto
     ],
 )
 def test_a_lever_moves_what_it_is_for_and_nothing_before(
-    tiny: Tiny, finished: RunFolder, short_hold: None, tmp_path: Path, changes: dict[str, Any], changed: set[str]
+    tiny: Tiny,
+    finished: RunFolder,
+    short_hold: None,
+    bfloat16: None,
+    tmp_path: Path,
+    changes: dict[str, Any],
+    changed: set[str],
 ) -> None:
     folder = RunFolder(tmp_path / "a")
     fit(tiny(classifier={"epochs": 1}, **changes), folder)

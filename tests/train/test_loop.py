@@ -298,7 +298,9 @@ def test_noise_falls_in_a_straight_line_to_the_end_of_the_stage(
     assert widths == pytest.approx([0.1 * at for at in range(12, 0, -1)])
 
 
-def test_autocast_computes_convolutions_in_bfloat16_and_the_loss_in_float32(tiny: Tiny, train_set: ImageSet) -> None:
+def test_autocast_computes_convolutions_in_bfloat16_and_the_loss_in_float32(
+    tiny: Tiny, train_set: ImageSet, bfloat16: None
+) -> None:
     loop = make_loop(tiny(autocast=True), train_set, PHASE1)
     found: list[torch.dtype] = []
     loop.model.get_submodule("conv1").register_forward_hook(lambda _m, _args, output: found.append(output.dtype))

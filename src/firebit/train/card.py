@@ -68,9 +68,11 @@ def method(recipe: Recipe) -> list[str]:
 def made_with(folder: "RunFolder") -> list[str]:
     """Versions, processor and data of a run, as lines."""
     environment = folder.environment()
+    # Runs that were started before this was noted trained in what their recipe says.
+    trained = f", trained in {environment['precision']}" if "precision" in environment else ""
     return [
         f"Firebit {environment['firebit']}, torch {environment['torch']}, Python {environment['python']}, "
-        f"{environment['processor']}, {environment['threads']} threads.",
+        f"{environment['processor']}, {environment['threads']} threads{trained}.",
         f"Training pictures: SHA-256 `{environment['data']}`.",
     ]
 

@@ -24,6 +24,7 @@ from firebit.train.interrupt import Interrupted, Stop, signals, threads
 from firebit.train.loop import Loop, Reporter, Silent
 from firebit.train.outcome import Outcome
 from firebit.train.pictures import Pictures, load_pictures
+from firebit.train.precision import Precision, fallback, precision_of
 from firebit.train.recipe import Recipe
 from firebit.train.run import RunFolder, load_model_file
 from firebit.train.stage import (
@@ -73,11 +74,15 @@ def fit(recipe: Recipe, folder: RunFolder, *, resume: bool = False, reporter: Re
         check_weights(recipe, pictures.train)
         check_teacher(recipe, folder, pictures.train)
         checkpoint = _reopen(folder, recipe, pictures) if resume else None
+        precision = precision_of(recipe)
         if not resume:
-            folder.create(recipe, pictures.train.fingerprint())
+            folder.create(recipe, pictures.train.fingerprint(), precision.name)
         keep_teacher(recipe, folder)
+        reporter = reporter or Silent()
+        if warning := fallback(recipe, precision):
+            reporter.note(warning)
         with signals() as stop:
-            return _Run(recipe, folder, pictures, reporter or Silent(), stop).run(checkpoint)
+            return _Run(recipe, folder, pictures, reporter, stop, precision).run(checkpoint)
 
 
 def _check_recipe(folder: RunFolder, recipe: Recipe) -> None:
@@ -106,6 +111,7 @@ class _Run:
     pictures: Pictures
     reporter: Reporter
     stop: Stop
+    precision: Precision
     progress: Progress = field(default_factory=Progress)
 
     def run(self, checkpoint: Checkpoint | None) -> dict[str, Any]:
@@ -215,6 +221,8 @@ class _Run:
         }
         if loop.averaged is not None:
             record["averaged"] = True
+        if self.recipe.autocast:
+            record["precision"] = self.precision.name
         if stage.network == "rectifier":
             record |= self._steps(self._outcome.harden(model))
         if stage.network == "rectifier" and (slopes := _slopes(model)):
@@ -250,6 +258,7 @@ class _Run:
             "net": self.recipe.net.name,
             "layers": self.recipe.layers,
             "seconds": round(seconds, 1),
+            "precision": self.precision.name,
             "rows": [*self.progress.results, *made.rows],
             "compiled": made.agreement,
             "not_compiled": made.reason,

@@ -19,6 +19,7 @@ from firebit.train.checkpoint import Progress
 from firebit.train.evaluate import as_input
 from firebit.train.hold import Hold
 from firebit.train.loss import training_loss
+from firebit.train.precision import precision_of
 from firebit.train.recipe import Recipe
 from firebit.train.stage import Stage, batches_per_epoch, begin_training, options_of, set_rates
 
@@ -169,7 +170,7 @@ class Loop:
             indices,
         )
         labels = torch.from_numpy(self.data.labels[indices])
-        with self._precision():
+        with precision_of(self.recipe).context():
             logits, penalty = self._answer(images, self.stage.noise * (1 - done / max(1, self.steps)))
             taught = self._taught(images)
         loss = training_loss(logits.float(), labels, self.recipe.loss, taught) + penalty
@@ -187,9 +188,6 @@ class Loop:
         progress.steps += 1
         progress.loss_sum += value
         return value
-
-    def _precision(self) -> torch.autocast:
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.autocast)
 
     def _answer(self, images: Tensor, noise: float) -> tuple[Tensor, Tensor | float]:
         """The logits of a batch, with noise of that width on pre-activations, and the entropy penalty."""

@@ -65,8 +65,8 @@ class RunFolder:
             raise UsageError(f"A run has no network {name!r}.", f"Choose one of: {', '.join(MODELS)}.")
         return self.path / f"{name}.safetensors"
 
-    def create(self, recipe: Recipe, data_fingerprint: str) -> None:
-        """Make the directory with its recipe and environment.
+    def create(self, recipe: Recipe, data_fingerprint: str, precision: str = "float32") -> None:
+        """Make the directory with its recipe and environment, and the precision it trains in.
 
         Raises:
             UsageError: it exists already, or cannot be made.
@@ -78,7 +78,8 @@ class RunFolder:
             )
         started = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
-            write_text(started / "environment.json", json.dumps(environment(data_fingerprint), indent=2) + "\n")
+            found = {**environment(data_fingerprint), "precision": precision}
+            write_text(started / "environment.json", json.dumps(found, indent=2) + "\n")
             write_text(started / self.recipe_file.name, recipe.to_toml())
             started.rename(self.path)
         except OSError as error:
