@@ -72,7 +72,8 @@ def _folder(runs: Path, name: str | None, data: str, resume: bool) -> "RunFolder
 
 
 def _recipe(data: str, recipe: str | None, overrides: list[str]) -> "Recipe":
-    from firebit.train.recipe import load_recipe, quoted, recipe_names
+    from firebit.train.recipe import load_recipe, recipe_names
+    from firebit.train.toml import quoted
 
     source = recipe or (data if data in recipe_names() else "default")
     return load_recipe(source, [f"data={quoted(data)}", *overrides])

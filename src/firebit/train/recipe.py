@@ -1,17 +1,16 @@
 """Recipes: everything that decides what a training run does, validated before anything starts."""
 
-import json
 import tomllib
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from firebit.errors import UsageError
+from firebit.train.refusal import refusal
+from firebit.train.toml import to_toml
 
 Schedule = Literal["constant", "linear", "cosine", "step"]
 
@@ -216,30 +215,7 @@ class Recipe(_Table):
 
     def to_toml(self) -> str:
         """The whole recipe as TOML; reading it gives the same recipe."""
-        return _to_toml(self.model_dump(exclude_none=True))
-
-
-def _to_toml(tree: Mapping[str, Any]) -> str:
-    plain = [f"{key} = {_toml_value(value)}" for key, value in tree.items() if not isinstance(value, Mapping)]
-    tables = [
-        "\n".join([f"\n[{key}]", *(f"{name} = {_toml_value(item)}" for name, item in value.items())])
-        for key, value in tree.items()
-        if isinstance(value, Mapping)
-    ]
-    return "\n".join([*plain, *tables]) + "\n"
-
-
-def _toml_value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(_toml_value(item) for item in value)}]"
-    return quoted(value) if isinstance(value, str) else repr(value)
-
-
-def quoted(text: str) -> str:
-    """A text as a TOML basic string: JSON's escapes, and one for DEL, which JSON leaves as it is."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+        return to_toml(self.model_dump(exclude_none=True))
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -273,7 +249,7 @@ def make_recipe(tree: Mapping[str, Any], where: str = "The recipe") -> Recipe:
     try:
         return Recipe.model_validate(tree)
     except ValidationError as error:
-        raise _explain(error, where) from error
+        raise refusal(error, where, Recipe) from error
 
 
 def _read(source: str | Path) -> tuple[str, str]:
@@ -308,51 +284,3 @@ def _toml_or_text(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
-
-
-def _explain(error: ValidationError, where: str) -> UsageError:
-    first = error.errors()[0]
-    if first["type"] == "extra_forbidden":
-        return _unknown_key([str(part) for part in first["loc"]], where)
-    # A place inside a union ends in the name of a type, which says nothing to a reader.
-    name = ".".join(str(part) for part in first["loc"] if str(part) in _all_keys())
-    message = first["msg"][0].lower() + first["msg"][1:]
-    if first["type"] in ("model_type", "model_attributes_type"):
-        message = f"this is a table with the keys {', '.join(_keys_of([name]))}"
-    return UsageError(
-        f"{where}: {name} = {first['input']!r} is not valid: {message}.",
-        f"Set it right, for example with --set {name}=…",
-    )
-
-
-def _unknown_key(path: list[str], where: str) -> UsageError:
-    keys = _keys_of(path[:-1])
-    near = get_close_matches(path[-1], keys, 1) or _elsewhere(path[-1])
-    hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
-    return UsageError(f"{where} has an unknown key {'.'.join(path)!r}.", f"{hint}Known here: {', '.join(keys)}.")
-
-
-def _elsewhere(key: str) -> list[str]:
-    """Keys of any table that are like this one, with the table before them."""
-    near = get_close_matches(key, _all_keys(), 1)
-    tables = [[], *([name] for name in Recipe.model_fields)]
-    return [".".join([*table, found]) for table in tables for found in _keys_of(table) if found in near]
-
-
-def _keys_of(path: list[str]) -> list[str]:
-    table: type[BaseModel] = Recipe
-    for key in path:
-        annotation = table.model_fields[key].annotation
-        if isinstance(annotation, UnionType):
-            annotation = get_args(annotation)[0]
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        table = annotation
-    return list(table.model_fields)
-
-
-def _all_keys() -> list[str]:
-    keys = list(Recipe.model_fields)
-    for key in Recipe.model_fields:
-        keys += _keys_of([key])
-    return keys
