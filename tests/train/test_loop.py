@@ -15,6 +15,7 @@ from firebit.train.average import Average
 from firebit.train.checkpoint import Progress
 from firebit.train.hold import Hold
 from firebit.train.loop import Loop, Silent
+from firebit.train.precision import precision_of
 from firebit.train.recipe import Recipe
 from firebit.train.stage import Stage, build_network, make_growth, make_optimizer
 
@@ -25,7 +26,7 @@ def make_loop(recipe: Recipe, data: ImageSet, stage: Stage, progress: Progress |
     model = build_network(recipe, data, stage.network)
     optimizer = make_optimizer(stage, model, recipe.optimizer)
     growth = make_growth(stage, model, ["act1", "act2", "act3"])
-    return Loop(recipe, stage, data, model, optimizer, growth, progress or Progress())
+    return Loop(recipe, stage, data, model, optimizer, growth, progress or Progress(), precision=precision_of(recipe))
 
 
 def seen_by(loop: Loop) -> list[torch.Tensor]:

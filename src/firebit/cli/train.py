@@ -9,6 +9,7 @@ import typer
 from firebit.errors import UsageError
 
 if TYPE_CHECKING:
+    from firebit.train.distributed import Ranks
     from firebit.train.recipe import Recipe
     from firebit.train.run import RunFolder
 
@@ -32,29 +33,57 @@ def command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue a stopped run (--name, or the latest of these data).")
     ] = False,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda (with torchrun a GPU per process) or cuda:N. Default: the recipe's.")
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
-    """Train on DATA in two phases, put steps in, and print what that cost."""
+    """Train on DATA in two phases, put steps in, and print what that cost.
+
+    On several GPUs or machines: torchrun --nproc-per-node=N -m firebit train DATA …
+    """
+    from firebit.train.distributed import joined
+
+    overrides = list(set_ or [])
+    overrides += [f"net.name={net}"] if net else []
+    overrides += [f"seed={seed}"] if seed is not None else []
+    overrides += [f"device={device}"] if device else []
+    with joined() as ranks:
+        folder = _agreed_folder(ranks, runs, name, data, resume)
+        goes_on = resume or (ranks.restarts > 0 and folder.recipe_file.is_file())
+        chosen = _resumed(folder, data, recipe, overrides) if resume else _recipe(data, recipe, overrides)
+        results = _train(chosen, folder, goes_on, ranks, runs)
+        if ranks.first:
+            _show(results, folder, json_)
+
+
+def _agreed_folder(ranks: "Ranks", runs: Path, name: str | None, data: str, resume: bool) -> "RunFolder":
+    """The run directory that the first rank chooses; what torchrun has restarted goes on in the latest."""
+    from firebit.train.run import RunFolder, runs_of
+
+    def choose() -> str:
+        begun = ranks.restarts > 0 and bool(runs_of(runs, data))
+        return str(_folder(runs, name, data, resume or begun).path)
+
+    return RunFolder(Path(ranks.from_first(choose)))
+
+
+def _train(recipe: "Recipe", folder: "RunFolder", resume: bool, ranks: "Ranks", runs: Path) -> dict[str, object]:
     from rich.console import Console
 
     from firebit.cli.progress import reporter
     from firebit.train import Interrupted, fit
 
-    overrides = list(set_ or [])
-    overrides += [f"net.name={net}"] if net else []
-    overrides += [f"seed={seed}"] if seed is not None else []
-    folder = _folder(runs, name, data, resume)
-    chosen = _resumed(folder, data, recipe, overrides) if resume else _recipe(data, recipe, overrides)
-    console = Console(stderr=True)
+    console = Console(stderr=True, quiet=not ranks.first)
     try:
         with reporter(console) as report:
-            report.note(f"{folder.path}: {chosen.net.name} on {chosen.data}, seed {chosen.seed}")
-            results = fit(chosen, folder, resume=resume, reporter=report)
+            several = f", {ranks.size} ranks" if ranks.size > 1 else ""
+            report.note(f"{folder.path}: {recipe.net.name} on {recipe.data}, seed {recipe.seed}{several}")
+            return fit(recipe, folder, resume=resume, reporter=report, ranks=ranks)
     except Interrupted:
-        hint = shlex.join(["firebit", "train", data, "--resume", "--name", folder.path.name, *_where(runs)])
+        hint = shlex.join(["firebit", "train", recipe.data, "--resume", "--name", folder.path.name, *_where(runs)])
         console.print(f"Saved. Continue with: {hint}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(130) from None
-    _show(results, folder, json_)
 
 
 def _where(runs: Path) -> list[str]:
@@ -81,7 +110,7 @@ def _recipe(data: str, recipe: str | None, overrides: list[str]) -> "Recipe":
 
 def _resumed(folder: "RunFolder", data: str, recipe: str | None, overrides: list[str]) -> "Recipe":
     if recipe or overrides:
-        raise UsageError("A resumed run keeps its recipe.", "Leave out --recipe, --net, --seed and --set.")
+        raise UsageError("A resumed run keeps its recipe.", "Leave out --recipe, --net, --seed, --device and --set.")
     found = folder.recipe()
     if found.data != data:
         raise UsageError(

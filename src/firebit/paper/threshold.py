@@ -14,6 +14,7 @@ from firebit.train.checkpoint import Progress
 from firebit.train.evaluate import evaluate
 from firebit.train.loop import Loop
 from firebit.train.pictures import Pictures
+from firebit.train.precision import precision_of
 from firebit.train.recipe import Recipe
 from firebit.train.stage import Stage, example_of, make_optimizer
 
@@ -74,5 +75,5 @@ def _train_behind(model: nn.Module, recipe: Recipe, data: ImageSet) -> None:
     """Train what lies behind the last step for an epoch, everything before it frozen."""
     stage = Stage("classifier", "hardened", EPOCHS, recipe.baseline.lr / 2, "linear")
     optimizer = make_optimizer(stage, model, recipe.baseline_optimizer)
-    loop = Loop(recipe, stage, data, model, optimizer, None, Progress())
+    loop = Loop(recipe, stage, data, model, optimizer, None, Progress(), precision=precision_of(recipe))
     loop.run_epoch(lambda loss: None)

@@ -45,7 +45,7 @@ class Checkpoint:
     """A loaded checkpoint: progress, the random state, and the state dicts of whatever changes in training.
 
     `growth`, `hold` and `weight_growth` are None and `average` is empty where the stage has none. `model` is empty
-    where a stage is still to begin.
+    where a stage is still to begin. `random_state` is uint8 (bytes,), or of several ranks (ranks, bytes).
     """
 
     progress: Progress
@@ -90,8 +90,11 @@ def save_checkpoint(
     average: Mapping[str, Tensor] | None = None,
     hold: Mapping[str, Any] | None = None,
     weight_growth: Mapping[str, Any] | None = None,
+    random_state: Tensor | None = None,
 ) -> Path:
     """Write a checkpoint named by the run's step count, atomically; keep it and the one before it.
+
+    The random state is that of torch here and now, or what is given: (bytes,), or (ranks, bytes).
 
     A checkpoint of a later step is removed too: the run was resumed before it, because it is damaged.
 
@@ -102,7 +105,7 @@ def save_checkpoint(
     tensors = {f"model/{name}": to_array(value) for name, value in model.items()}
     tensors |= {f"average/{name}": to_array(value) for name, value in (average or {}).items()}
     tensors |= {f"optimizer/{name}": to_array(value) for name, value in state.items()}
-    tensors["random_state"] = torch.get_rng_state().numpy()
+    tensors["random_state"] = to_array(torch.get_rng_state() if random_state is None else random_state)
     record = {
         "kind": "checkpoint",
         "format": FORMAT,

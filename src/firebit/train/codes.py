@@ -27,7 +27,7 @@ class Recorded:
 
     def take(self, output: Tensor) -> None:
         """Keep a batch (N, units); what has more dimensions is flattened."""
-        self._parts.append(output.detach().float().flatten(1).numpy().copy())
+        self._parts.append(output.detach().float().flatten(1).cpu().numpy().copy())
 
     @property
     def values(self) -> NDArray[np.float32]:

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from firebit.data import Augmentation, ImageSet, to_float
 from firebit.metrics import TOP, Metrics
-from firebit.nn.census import Census, counting, evaluating
+from firebit.nn.census import Census, counting, device_of, evaluating
 from firebit.nn.growth import rectifiers
 from firebit.nn.rectifier import Step
+from firebit.train.distributed import ALONE, Ranks
 
 _BATCH = 500
 
@@ -37,16 +38,23 @@ class Batches:
         data: the pictures.
         batch: pictures per batch.
         limit: stop after that many pictures; None: all.
+        ranks: give only this rank's part of them.
     """
 
-    def __init__(self, data: ImageSet, batch: int = _BATCH, limit: int | None = None) -> None:
+    def __init__(self, data: ImageSet, batch: int = _BATCH, limit: int | None = None, ranks: Ranks = ALONE) -> None:
         self.data = data
         self.batch = batch
-        self.count = min(len(data), limit or len(data))
+        part = ranks.part(min(len(data), limit or len(data)))
+        self.start, self.stop = part.start, part.stop
+
+    @property
+    def count(self) -> int:
+        """Pictures in all batches."""
+        return self.stop - self.start
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for start in range(0, self.count, self.batch):
-            part = slice(start, min(start + self.batch, self.count))
+        for start in range(self.start, self.stop, self.batch):
+            part = slice(start, min(start + self.batch, self.stop))
             yield as_input(self.data.images[part]), torch.from_numpy(self.data.labels[part])
 
     def __len__(self) -> int:
@@ -58,26 +66,36 @@ def has_bits(model: nn.Module) -> bool:
     return bool(rectifiers(model)) or any(isinstance(module, Step) for module in model.modules())
 
 
-def evaluate(model: nn.Module, data: ImageSet) -> tuple[Metrics, Census | None]:
-    """Metrics and, where the model has rectifiers or steps, the census, in one pass in eval mode.
+def evaluate(model: nn.Module, data: ImageSet, ranks: Ranks = ALONE) -> tuple[Metrics, Census | None]:
+    """Metrics and, where the model has rectifiers or steps, the census, in one pass in eval mode on the model's device.
 
     Every module's training flag is afterwards what it was.
+
+    Args:
+        model: the network.
+        data: the pictures.
+        ranks: each of them measures its part, and all get the figures of the whole: counts are exact, losses the same
+            on every rank. With fewer pictures than ranks each measures all.
     """
+    sharing = ranks if len(data) >= ranks.size else ALONE
     if not has_bits(model):
-        return _measure(model, data), None
+        return _measure(model, data, sharing), None
     with counting(model) as counters:
-        metrics = _measure(model, data)
-    return metrics, counters.census()
+        metrics = _measure(model, data, sharing)
+    census = counters.census()
+    return metrics, census if sharing.size == 1 else census.all_reduce()
 
 
-def _measure(model: nn.Module, data: ImageSet) -> Metrics:
+def _measure(model: nn.Module, data: ImageSet, ranks: Ranks) -> Metrics:
     loss, top1, top5 = 0.0, 0, 0
+    device = device_of(model)
     with evaluating(model):
-        for images, labels in Batches(data):
-            logits = model(images)
-            loss += F.cross_entropy(logits, labels, reduction="sum").item()
-            ranked = logits.topk(min(TOP, logits.shape[1])).indices == labels[:, None]
+        for images, labels in Batches(data, ranks=ranks):
+            logits, truth = model(images.to(device)), labels.to(device)
+            loss += F.cross_entropy(logits, truth, reduction="sum").item()
+            ranked = logits.topk(min(TOP, logits.shape[1])).indices == truth[:, None]
             top1 += int(ranked[:, 0].sum())
             top5 += int(ranked.any(1).sum())
+    loss, first, five = ranks.total([loss, top1, top5])
     count = len(data)
-    return Metrics(loss / count, top1 / count, top5 / count, count)
+    return Metrics(loss / count, int(first) / count, int(five) / count, count)

@@ -3,47 +3,49 @@
 import json
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from firebit.errors import UsageError
 from firebit.files import remove_temporaries, write_text
 from firebit.nn.growth import rectifiers
-from firebit.nn.harden import select
 from firebit.nn.weights import weight_census
-from firebit.train.average import Average
+from firebit.train.assemble import Assembly, foreign_checkpoint
 from firebit.train.card import model_card
 from firebit.train.checkpoint import Checkpoint, Progress, newest_checkpoint, save_checkpoint
 from firebit.train.codes import recording
+from firebit.train.device import device_named
+from firebit.train.distributed import ALONE, Ranks
 from firebit.train.evaluate import evaluate
-from firebit.train.hold import Hold
+from firebit.train.fingerprint import check_alike
+from firebit.train.inductor import check_compiler
 from firebit.train.interrupt import Interrupted, Stop, signals, threads
 from firebit.train.loop import Loop, Reporter, Silent
-from firebit.train.outcome import Outcome
+from firebit.train.outcome import Compiled, Outcome
 from firebit.train.pictures import Pictures, load_pictures
 from firebit.train.precision import Precision, fallback, precision_of
+from firebit.train.random_state import get_random_state
 from firebit.train.recipe import Recipe
-from firebit.train.run import RunFolder, load_model_file
-from firebit.train.stage import (
-    Stage,
-    batches_per_epoch,
-    build_network,
-    check_layers,
-    example_of,
-    harden_outline,
-    make_growth,
-    make_optimizer,
-    options_of,
-    stages,
-)
-from firebit.train.teach import check_teacher, keep_teacher, load_teacher
-from firebit.train.weights import check_weights, make_weight_growth, with_weights
+from firebit.train.run import RunFolder
+from firebit.train.stage import Stage, check_layers, stages
+from firebit.train.teach import check_teacher, keep_teacher
+from firebit.train.weights import check_weights
+
+OTHER_SIZE = "the same pictures in the same order, but sums, dropout and noise of other numbers."
 
 
-def fit(recipe: Recipe, folder: RunFolder, *, resume: bool = False, reporter: Reporter | None = None) -> dict[str, Any]:
+def fit(
+    recipe: Recipe,
+    folder: RunFolder,
+    *,
+    resume: bool = False,
+    reporter: Reporter | None = None,
+    ranks: Ranks = ALONE,
+) -> dict[str, Any]:
     """Train as the recipe says and leave everything in the run directory.
 
     Args:
@@ -51,14 +53,19 @@ def fit(recipe: Recipe, folder: RunFolder, *, resume: bool = False, reporter: Re
         folder: the run directory; new, or with `resume` one that exists.
         resume: continue from the newest whole checkpoint, with the very same numbers as an uninterrupted run.
         reporter: is told how it goes.
+        ranks: the processes that train together (:func:`firebit.train.distributed.joined`); all call this alike. The
+            first of them writes.
 
     Returns:
-        The content of results.json: a row per stage, with accuracy, level of binarisation and memory.
+        The content of results.json: a row per stage, with accuracy, level of binarisation and memory. On ranks behind
+        the first without what compiling adds.
 
     Raises:
         UsageError: the directory exists (or, resuming, does not), the data do not fit the network, there is no
-            teacher to learn from, or recipe or data are others than those the run was started with.
+            teacher to learn from, no such device, recipe or data are others than those the run was started with, or
+            those of another rank.
         DataError: the data set is missing or damaged.
+        ModelFileError: the checkpoint is of another architecture; nothing was overwritten.
         DivergedError: the loss or a parameter is no longer finite; the last good checkpoint is kept.
         FirebitError: the disk is full; the last checkpoint is whole.
         Interrupted: SIGINT or SIGTERM, after saving.
@@ -66,23 +73,43 @@ def fit(recipe: Recipe, folder: RunFolder, *, resume: bool = False, reporter: Re
     if resume:
         if (done := folder.results()) is not None:
             return done
-        _check_recipe(folder, recipe)
+        ranks.together(lambda: _check_recipe(folder, recipe))
     # Sums depend on the number of threads in their last bits, so a resumed run keeps its own.
     with threads(recipe.threads or (folder.threads() if resume else None)), torch.random.fork_rng(devices=[]):
-        pictures = load_pictures(recipe)
-        check_layers(recipe, pictures.train)
-        check_weights(recipe, pictures.train)
-        check_teacher(recipe, folder, pictures.train)
-        checkpoint = _reopen(folder, recipe, pictures) if resume else None
-        precision = precision_of(recipe)
-        if not resume:
-            folder.create(recipe, pictures.train.fingerprint(), precision.name)
-        keep_teacher(recipe, folder)
+        pictures, precision = ranks.together(lambda: _prepared(recipe, folder, ranks))
+        data = pictures.train.fingerprint()
+        check_alike(ranks, recipe, data)
+        ranks.together(lambda: _open(folder, recipe, data, precision, resume) if ranks.first else None)
+        checkpoint = newest_checkpoint(folder.checkpoints) if resume else None
         reporter = reporter or Silent()
         if warning := fallback(recipe, precision):
             reporter.note(warning)
         with signals() as stop:
-            return _Run(recipe, folder, pictures, reporter, stop, precision).run(checkpoint)
+            return _Run(recipe, folder, pictures, reporter, stop, precision, ranks).run(checkpoint)
+
+
+def _prepared(recipe: Recipe, folder: RunFolder, ranks: Ranks) -> tuple[Pictures, Precision]:
+    """The pictures and what they are computed in, once nothing speaks against the run."""
+    _check_share(recipe, ranks)
+    device = device_named(recipe.device, ranks.local, ranks.size)
+    if recipe.compile:
+        check_compiler(device)
+    pictures = load_pictures(recipe)
+    check_layers(recipe, pictures.train)
+    check_weights(recipe, pictures.train)
+    check_teacher(recipe, folder, pictures.train)
+    return pictures, precision_of(recipe, device)
+
+
+def _check_share(recipe: Recipe, ranks: Ranks) -> None:
+    parts = ranks.size * recipe.accumulate
+    if recipe.batch % parts or (recipe.batch < 2 * parts and recipe.net.batch_norm):
+        least = 2 * parts if recipe.net.batch_norm else parts
+        raise UsageError(
+            f"A batch of {recipe.batch} does not divide into equal parts for {ranks.size} ranks × accumulate = "
+            f"{recipe.accumulate}{', each of two or more pictures' if recipe.net.batch_norm else ''}.",
+            f"Set for example batch={max(least, round(recipe.batch / parts) * parts)}; it stays the global batch.",
+        )
 
 
 def _check_recipe(folder: RunFolder, recipe: Recipe) -> None:
@@ -93,15 +120,18 @@ def _check_recipe(folder: RunFolder, recipe: Recipe) -> None:
         )
 
 
-def _reopen(folder: RunFolder, recipe: Recipe, pictures: Pictures) -> Checkpoint | None:
-    if folder.data_fingerprint() != pictures.train.fingerprint():
+def _open(folder: RunFolder, recipe: Recipe, data: str, precision: Precision, resume: bool) -> None:
+    """Make the run directory, or clear up what a killed run has left in it."""
+    if not resume:
+        folder.create(recipe, data, precision.name)
+    elif folder.data_fingerprint() != data:
         raise UsageError(
             f"The training pictures of {recipe.data} are not those {folder.path} was started with.",
             "Bring back the same data, or start a new run.",
         )
     for place in (folder.path, folder.checkpoints):
         remove_temporaries(place)
-    return newest_checkpoint(folder.checkpoints)
+    keep_teacher(recipe, folder)
 
 
 @dataclass
@@ -112,88 +142,72 @@ class _Run:
     reporter: Reporter
     stop: Stop
     precision: Precision
+    ranks: Ranks
     progress: Progress = field(default_factory=Progress)
 
     def run(self, checkpoint: Checkpoint | None) -> dict[str, Any]:
         began = time.perf_counter()
         plan = stages(self.recipe)
+        loop = None
         if checkpoint:
             self.progress = checkpoint.progress
-            self.reporter.note(f"resuming in {plan[self.progress.stage].name} at step {self.progress.steps}")
-            # Without a network it stands between two stages, and what is saved of the earlier one is all there is.
-            checkpoint = checkpoint if checkpoint.model else None
+            loop = self._resumed(checkpoint, plan)
         else:
             torch.manual_seed(self.recipe.seed)
-        self.folder.journal.cut_back(self.progress.journal)
+        if self.ranks.first:
+            self.folder.journal.cut_back(self.progress.journal)
         while self.progress.stage < len(plan):
-            self._run_stage(plan[self.progress.stage], checkpoint)
-            checkpoint = None
+            self._run_stage(loop or self._assembly.loop(self.progress))
+            loop = None
         return self._finish(time.perf_counter() - began)
 
-    def _run_stage(self, stage: Stage, checkpoint: Checkpoint | None) -> None:
-        loop = self._loop(stage, self._network(stage, checkpoint))
-        if checkpoint:
-            _restore(loop, checkpoint)
+    def _resumed(self, checkpoint: Checkpoint, plan: Sequence[Stage]) -> Loop | None:
+        """The loop of a checkpoint; None where it stands between two stages, or behind the last."""
+        at = self.progress.stage
+        if at > len(plan):
+            raise foreign_checkpoint(self.folder, self.progress, f"it is in stage {at} of {len(plan)}")
+        name = plan[at].name if at < len(plan) else "the end"
+        self.reporter.note(f"resuming in {name} at step {self.progress.steps}")
+        saved = 1 if checkpoint.random_state.dim() == 1 else len(checkpoint.random_state)
+        if saved != self.ranks.size:
+            self.reporter.note(f"warning: {saved} ranks wrote the checkpoint, {self.ranks.size} go on: {OTHER_SIZE}")
+        return self._assembly.loop(self.progress, checkpoint) if checkpoint.model else None
+
+    @property
+    def _assembly(self) -> Assembly:
+        return Assembly(self.recipe, self.folder, self.pictures, self.precision, self.ranks)
+
+    def _run_stage(self, loop: Loop) -> None:
+        loop.stop = self.stop
+        stage = loop.stage
         self.reporter.stage(stage, loop.batches)
         while self.progress.epoch < stage.epochs:
             record = loop.run_epoch(lambda loss: self._after_batch(loop, loss))
             self._journal(loop, record)
             self._save(loop)
+        self.ranks.check_replicas(loop.model, f"after {stage.name}")
         self._end_stage(stage, loop.outcome)
-
-    def _loop(self, stage: Stage, model: nn.Module) -> Loop:
-        recipe, train = self.recipe, self.pictures.train
-        steps = stage.epochs * batches_per_epoch(recipe, train)
-        names = [] if stage.network != "rectifier" else select(model, example_of(train), recipe.layers)
-        return Loop(
-            recipe,
-            stage,
-            train,
-            model,
-            make_optimizer(stage, model, options_of(recipe, stage)),
-            make_growth(stage, model, names, steps),
-            self.progress,
-            teacher=None if stage.network == "relu" else load_teacher(recipe, self.folder),
-            average=Average(model, recipe.average.decay) if recipe.average.decay else None,
-            hold=Hold(stage.hold) if stage.hold else None,
-            weight_growth=make_weight_growth(stage, model, recipe.weights, steps),
-        )
-
-    def _network(self, stage: Stage, checkpoint: Checkpoint | None) -> nn.Module:
-        if stage.network == "hardened":
-            model = harden_outline(self.recipe, self.pictures.train)
-        else:
-            model = build_network(self.recipe, self.pictures.train, stage.network)
-        earlier = self._earlier_state(stage)
-        if stage.name == "weights":
-            # What is bounded and how follows from the network that phase 2 has left.
-            model.load_state_dict(earlier or {})
-            model, earlier = with_weights(model, example_of(self.pictures.train), self.recipe.weights), None
-        state = checkpoint.model if checkpoint else earlier
-        if state is not None:
-            model.load_state_dict(state)
-        return model
-
-    def _earlier_state(self, stage: Stage) -> dict[str, Any] | None:
-        source = {"phase2": "phase1", "classifier": "hardened", "weights": "model"}.get(stage.name)
-        if source is None:
-            return None
-        return load_model_file(self.folder.model_file(source)).model.state_dict()
 
     @property
     def _outcome(self) -> Outcome:
-        return Outcome(self.recipe, self.folder, self.pictures)
+        return Outcome(self.recipe, self.folder, self.pictures, self.ranks)
 
     def _after_batch(self, loop: Loop, loss: float) -> None:
         self.reporter.batch(self.progress, loss)
-        if self.stop.signal is not None:
+        # Alone it need not wait for the next batch, by which the others would know.
+        signal = self.stop.signal if self.ranks.size == 1 else loop.stopped
+        if signal is not None:
             self._save(loop)
-            raise Interrupted(f"stopped by signal {self.stop.signal}")
+            raise Interrupted(f"stopped by signal {signal}")
         if self.progress.steps % self.recipe.checkpoint_steps == 0:
             self._save(loop)
 
     def _save(self, loop: Loop) -> None:
         loop.check_parameters()
+        states = self.ranks.stacked(get_random_state(self.precision.device))
+        self.ranks.together(lambda: self._write(loop, states) if self.ranks.first else None)
+
+    def _write(self, loop: Loop, states: Tensor) -> None:
         save_checkpoint(
             self.folder.checkpoints,
             self.progress,
@@ -203,11 +217,12 @@ class _Run:
             loop.average.state_dict() if loop.average else None,
             loop.hold.state_dict() if loop.hold else None,
             loop.weight_growth.state_dict() if loop.weight_growth else None,
+            states,
         )
 
     def _journal(self, loop: Loop, record: dict[str, Any]) -> None:
         stage, model = loop.stage, loop.outcome
-        metrics, census = evaluate(model, self.pictures.held_out)
+        metrics, census = evaluate(model, self.pictures.held_out, self.ranks)
         if not math.isfinite(metrics.loss):
             what = f"The loss on the {self.pictures.held_out_name} set is {metrics.loss}"
             raise loop.diverged(what, f"after epoch {self.progress.epoch}")
@@ -231,14 +246,15 @@ class _Run:
             record["weights"] = weight_census(model)
         if census:
             record["census"] = census.to_dict()
-        self.folder.journal.add(record)
+        self.ranks.together(lambda: self.folder.journal.add(record) if self.ranks.first else None)
         self.progress.journal += 1
         self.reporter.epoch(record)
 
     def _steps(self, hardened: nn.Module) -> dict[str, Any]:
         """What the journal says of the network with steps put in, and of its codes where it has a layer of them."""
         if not self.recipe.net.code:
-            return {"steps": evaluate(hardened, self.pictures.held_out)[0].to_dict()}
+            return {"steps": evaluate(hardened, self.pictures.held_out, self.ranks)[0].to_dict()}
+        # Codes are compared with each other, so that every rank takes all of them.
         with recording(hardened) as found:
             metrics, _ = evaluate(hardened, self.pictures.held_out)
         return {"steps": metrics.to_dict(), "code": found.balance().to_dict()}
@@ -246,11 +262,13 @@ class _Run:
     def _end_stage(self, stage: Stage, model: nn.Module) -> None:
         """Write the stage's model and table rows, then move on; repeated whole if a crash comes in between."""
         self.progress.results += self._outcome.end(stage, model)
+        # The first rank has written what the next stage begins with.
+        self.ranks.together(lambda: None)
         self.progress.stage += 1
         self.progress.epoch = self.progress.batch = 0
 
     def _finish(self, seconds: float) -> dict[str, Any]:
-        made = self._outcome.compile()
+        made = self._outcome.compile() if self.ranks.first else Compiled()
         results = {
             "data": self.pictures.train.name,
             "measured_on": self.pictures.held_out_name,
@@ -259,29 +277,18 @@ class _Run:
             "layers": self.recipe.layers,
             "seconds": round(seconds, 1),
             "precision": self.precision.name,
+            "ranks": self.ranks.size,
             "rows": [*self.progress.results, *made.rows],
             "compiled": made.agreement,
             "not_compiled": made.reason,
         }
+        if not self.ranks.first:
+            return results
         write_text(self.folder.path / "README.md", model_card(self.recipe, results, self.folder))
         text = json.dumps(results, indent=2)
         write_text(self.folder.results_file, text + "\n")
         found: dict[str, Any] = json.loads(text)
         return found
-
-
-def _restore(loop: Loop, checkpoint: Checkpoint) -> None:
-    """Put everything but the model, which is loaded, where it was."""
-    loop.optimizer.load_state_dict(checkpoint.optimizer)
-    if loop.growth and checkpoint.growth:
-        loop.growth.load_state_dict(checkpoint.growth)
-    if loop.average:
-        loop.average.load_state_dict(checkpoint.average)
-    if loop.hold and checkpoint.hold:
-        loop.hold.load_state_dict(checkpoint.hold)
-    if loop.weight_growth and checkpoint.weight_growth:
-        loop.weight_growth.load_state_dict(checkpoint.weight_growth)
-    torch.set_rng_state(checkpoint.random_state)
 
 
 def _slopes(model: nn.Module) -> dict[str, dict[str, float]]:

@@ -3,11 +3,14 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from firebit.data import Augmentation, ImageSet, epoch_order
 from firebit.errors import DivergedError
@@ -16,12 +19,16 @@ from firebit.nn.noise import PreActivationNoise
 from firebit.nn.weights import WeightGrowth
 from firebit.train.average import Average
 from firebit.train.checkpoint import Progress
+from firebit.train.distributed import ALONE, Ranks
 from firebit.train.evaluate import as_input
 from firebit.train.hold import Hold
+from firebit.train.inductor import compiled_network
+from firebit.train.interrupt import Stop
 from firebit.train.loss import training_loss
-from firebit.train.precision import precision_of
+from firebit.train.precision import FLOAT32, Precision
 from firebit.train.recipe import Recipe
 from firebit.train.stage import Stage, batches_per_epoch, begin_training, options_of, set_rates
+from firebit.train.synchronise import Synchronised
 
 
 class Reporter(Protocol):
@@ -68,6 +75,10 @@ class Loop:
         teacher: the network, in eval mode, whose logits are learned along with the labels; None: no teacher.
         average: the average of the model over the stage's later steps; None: no averaging.
         hold: says when growth waits; None: never.
+        precision: the device, and what convolutions and linear layers compute in on it.
+        ranks: the processes that train; each computes its part of every batch.
+        stop: a request to stop, made of this process.
+        stopped: the signal on which all ranks stop, behind the present batch; None: they go on.
     """
 
     recipe: Recipe
@@ -81,6 +92,18 @@ class Loop:
     average: Average | None = None
     hold: Hold | None = None
     weight_growth: WeightGrowth | None = None
+    precision: Precision = FLOAT32
+    ranks: Ranks = ALONE
+    stop: Stop = field(default_factory=Stop)
+    stopped: int | None = None
+
+    def __post_init__(self) -> None:
+        self._synchronised = Synchronised(self.model) if self.recipe.sync_batch_norm else None
+        if self._synchronised is not None:
+            self.model = self._synchronised.network
+        self._wrapped = self.ranks.wrap(self.model)
+        place = self.precision.device
+        self._network = compiled_network(self._wrapped, place) if self.recipe.compile else self._wrapped
 
     @property
     def batches(self) -> int:
@@ -100,7 +123,8 @@ class Loop:
     @property
     def outcome(self) -> nn.Module:
         """The network to measure and to hand on: the averaged one where there is one, else the one that trains."""
-        return self.model if self.averaged is None else self.averaged
+        found = self.model if self.averaged is None else self.averaged
+        return found if self._synchronised is None else self._synchronised.plain(found)
 
     def run_epoch(self, after_batch: Callable[[float], None]) -> dict[str, Any]:
         """Train the rest of the present epoch.
@@ -159,27 +183,17 @@ class Loop:
         return self.recipe.seed + 2**32 * {"phase2": 1, "classifier": 2, "weights": 3}.get(self.stage.name, 0)
 
     def _train_batch(self, indices: Any) -> float:
-        progress, augment = self.progress, self.recipe.augment
+        progress = self.progress
         done = progress.epoch * self.batches + progress.batch
         set_rates(self.optimizer, self.stage, options_of(self.recipe, self.stage), done, self.steps)
-        images = as_input(
-            self.data.images[indices],
-            Augmentation(augment.flip, augment.crop),
-            self._order_seed,
-            progress.epoch,
-            indices,
-        )
-        labels = torch.from_numpy(self.data.labels[indices])
-        with precision_of(self.recipe).context():
-            logits, penalty = self._answer(images, self.stage.noise * (1 - done / max(1, self.steps)))
-            taught = self._taught(images)
-        loss = training_loss(logits.float(), labels, self.recipe.loss, taught) + penalty
-        value = loss.item()
+        self.optimizer.zero_grad()
+        parts = np.split(indices[self.ranks.part(len(indices))], self.recipe.accumulate)
+        own = sum(self._learn(part, done, last=part is parts[-1]) for part in parts) / len(parts)
+        value = self._agreed(own)
         if not math.isfinite(value):
             raise self.diverged(f"The loss is {value}", f"epoch {progress.epoch + 1}, batch {progress.batch + 1}")
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
+        self.ranks.share_statistics(self.model)
         if self._grows_after(value):
             self._grow()
         if self.average is not None and done >= int(self.recipe.average.start * self.steps):
@@ -189,13 +203,40 @@ class Loop:
         progress.loss_sum += value
         return value
 
+    def _learn(self, indices: Any, done: int, *, last: bool) -> float:
+        """Add a micro-batch's share to the gradients, and return its loss; behind the last one ranks share them."""
+        augment, place = self.recipe.augment, next(self.model.parameters())
+        images = as_input(
+            self.data.images[indices],
+            Augmentation(augment.flip, augment.crop),
+            self._order_seed,
+            self.progress.epoch,
+            indices,
+        ).to(place.device, place.dtype)
+        labels = torch.from_numpy(self.data.labels[indices]).to(place.device)
+        wrapped = self._wrapped
+        with wrapped.no_sync() if isinstance(wrapped, DistributedDataParallel) and not last else nullcontext():
+            with self.precision.context():
+                logits, penalty = self._answer(images, self.stage.noise * (1 - done / max(1, self.steps)))
+                taught = self._taught(images)
+            logits = logits.float() if self.precision.half else logits
+            loss = training_loss(logits, labels, self.recipe.loss, taught) + penalty
+            (loss / self.recipe.accumulate).backward()  # type: ignore[no-untyped-call]
+        return loss.item()
+
+    def _agreed(self, loss: float) -> float:
+        """The mean loss over the ranks; and whether one of them was asked to stop, so that all stop at one step."""
+        told = self.ranks.gathered([loss, self.stop.signal or 0])
+        self.stopped = int(max(signal for _, signal in told)) or None
+        return sum(own for own, _ in told) / len(told)
+
     def _answer(self, images: Tensor, noise: float) -> tuple[Tensor, Tensor | float]:
         """The logits of a batch, with noise of that width on pre-activations, and the entropy penalty."""
         with PreActivationNoise(self.model, noise):
             if not (self.stage.entropy and rectifiers(self.model)):
-                return self.model(images), 0.0
+                return self._network(images), 0.0
             with EntropyPenalty(self.model, self.stage.entropy) as penalty:
-                return self.model(images), penalty.total()
+                return self._network(images), penalty.total()
 
     @torch.no_grad()
     def _taught(self, images: Tensor) -> Tensor | None:

@@ -6,10 +6,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from firebit.errors import UsageError
+from firebit.nn.census import device_of
 from firebit.nn.harden import harden
 from firebit.nn.snap import snap
 from firebit.titles import REAL_VALUED
 from firebit.train.compile import compiled, compiled_row, is_binary
+from firebit.train.distributed import ALONE, Ranks
 from firebit.train.evaluate import Batches, evaluate
 from firebit.train.pictures import Pictures
 from firebit.train.recipe import Recipe
@@ -40,21 +42,22 @@ class Outcome:
         recipe: the run's recipe.
         folder: the run directory.
         pictures: what the run trains on and what it is measured on.
+        ranks: the processes that measure; the first of them writes.
     """
 
     recipe: Recipe
     folder: RunFolder
     pictures: Pictures
+    ranks: Ranks = ALONE
 
-    @property
-    def example(self) -> Tensor:
-        """A blank batch of one picture."""
-        return example_of(self.pictures.train)
+    def example(self, model: nn.Module) -> Tensor:
+        """A blank batch of one picture, on the model's device."""
+        return example_of(self.pictures.train).to(device_of(model))
 
     def harden(self, model: nn.Module, *, recalibrate: bool = False) -> nn.Module:
         """The network with steps in the layers that the recipe makes binary, and ±s in place of bounded weights."""
         loader = Batches(self.pictures.train, limit=_RECALIBRATION) if recalibrate else None
-        return harden(decided(model), self.example, layers=self.recipe.layers, recalibrate=loader)
+        return harden(decided(model), self.example(model), layers=self.recipe.layers, recalibrate=loader)
 
     def end(self, stage: Stage, model: nn.Module) -> Rows:
         """Write what a stage has trained, and return its rows of the table."""
@@ -69,7 +72,7 @@ class Outcome:
 
     def _classifier(self, model: nn.Module) -> Rows:
         if is_binary(model):
-            model = snap(model, self.example)
+            model = snap(model, self.example(model))
         self._save("hardened", model, "hardened")
         return [self._row("steps, classifier tuned", model)]
 
@@ -77,7 +80,7 @@ class Outcome:
         hardened = self.harden(model)
         if is_binary(hardened):
             # On 16-bit grids from here on, so that compiling loses nothing.
-            model = snap(model, self.example)
+            model = snap(model, self.example(model))
             hardened = self.harden(model)
         rows = [self._row(f"{stage.name} steps", hardened)]
         if self.recipe.recalibrate and self.recipe.net.batch_norm:
@@ -104,9 +107,10 @@ class Outcome:
         return Compiled([row], agreement.to_dict())
 
     def _row(self, name: str, model: nn.Module) -> dict[str, Any]:
-        metrics, census = evaluate(model, self.pictures.held_out)
-        return result_row(name, model, self.example, metrics, census)
+        metrics, census = evaluate(model, self.pictures.held_out, self.ranks)
+        return result_row(name, model, self.example(model), metrics, census)
 
     def _save(self, name: str, model: nn.Module, kind: str) -> None:
         train = self.pictures.train
-        save_model(self.folder.model_file(name), model, self.recipe, train.images.shape[1:], train.classes, kind)
+        if self.ranks.first:
+            save_model(self.folder.model_file(name), model, self.recipe, train.images.shape[1:], train.classes, kind)

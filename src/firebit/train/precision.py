@@ -40,6 +40,9 @@ class Precision:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half)
 
 
+FLOAT32 = Precision(torch.device("cpu"))
+
+
 def precision_of(recipe: Recipe, device: torch.device | None = None) -> Precision:
     """What a run of the recipe computes in on the device; None: the CPU.
 

@@ -176,7 +176,8 @@ class Recipe(_Table):
     net: Net = Net()
     layers: Literal["all", "last"] | Annotated[tuple[str, ...], Field(min_length=1)] = "all"
     seed: int = Field(0, ge=0, lt=2**31)
-    batch: int = Field(100, ge=2)
+    batch: int = Field(100, ge=2, description="pictures per optimizer step, over all ranks and micro-batches")
+    accumulate: int = Field(1, ge=1, description="micro-batches that each rank's part of a batch is computed in")
     validation: FiniteFloat = Field(0.0, ge=0, lt=1, description="share of the training set held out; 0: test set")
     init: Literal["xavier", "he"] = "xavier"
     threads: int | None = Field(None, ge=1, description="None: all cores")
@@ -184,6 +185,9 @@ class Recipe(_Table):
     recalibrate: bool = True
     channels_last: bool = Field(True, description="memory format of the pictures; the same functions, faster on CPUs")
     autocast: bool = Field(False, description="convolutions and linear layers in bfloat16 while training")
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="cpu, cuda (a GPU per rank) or cuda:N")
+    compile: bool = Field(False, description="torch.compile around the network while it trains")
+    sync_batch_norm: bool = Field(False, description="batch norms see the whole batch of all ranks; GPUs only")
     checkpoint_steps: int = Field(200, ge=1)
     optimizer: Optimizer = Optimizer()
     loss: Loss = Loss()
@@ -194,6 +198,16 @@ class Recipe(_Table):
     phase2: Phase = Phase(epochs=3, lr=0.01, growth=2e-3)
     classifier: Classifier = Classifier()
     weights: Weights = Weights()
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> "Recipe":
+        if self.batch % self.accumulate:
+            raise ValueError(f"a batch of {self.batch} does not divide into accumulate = {self.accumulate} parts")
+        if self.sync_batch_norm and not self.device.startswith("cuda"):
+            raise ValueError(f"sync_batch_norm works on GPUs only, and device is {self.device}")
+        if self.compile and any(phase.noise or phase.entropy for phase in (self.phase1, self.phase2)):
+            raise ValueError("compile goes with neither noise nor entropy, which hook into the network at every step")
+        return self
 
     @property
     def has_phases(self) -> bool:

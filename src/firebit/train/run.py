@@ -176,18 +176,19 @@ def _touched(run: Path) -> float:
     return max(path.stat().st_mtime for path in (run, *run.iterdir()))
 
 
+def runs_of(root: Path, data: str) -> list[Path]:
+    """The run directories whose names were made from that data set's."""
+    name = re.compile(rf"{re.escape(_stem(data))}(-\d+)?")
+    return [path.parent for path in root.glob("*/recipe.toml") if name.fullmatch(path.parent.name)]
+
+
 def latest_folder(root: Path, data: str) -> RunFolder:
     """The run of that data set that was touched last.
 
     Raises:
         UsageError: there is none.
     """
-    stem = _stem(data)
-    runs = [
-        path.parent
-        for path in root.glob("*/recipe.toml")
-        if re.fullmatch(rf"{re.escape(stem)}(-\d+)?", path.parent.name)
-    ]
+    runs = runs_of(root, data)
     if not runs:
         raise UsageError(f"There is no run of {data!r} under {root} to resume.", "Leave --resume out, or give --name.")
     return RunFolder(max(runs, key=_touched))
