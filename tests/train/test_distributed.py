@@ -1,10 +1,7 @@
 """Ranks: what one alone does, what several tell each other, and that they train the network of one."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,34 +12,7 @@ from torch import nn
 from firebit.errors import FirebitError, UsageError
 from firebit.train.distributed import ALONE, Ranks, joined, launched
 
-WORKER = Path(__file__).with_name("worker.py")
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
-def ranks_of(size: int, *words: object) -> list[dict[str, Any]]:
-    """Run the worker as so many ranks, with the variables that torchrun sets, and return what each said."""
-    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(size)}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, str(WORKER), *map(str, words)],
-            env={**os.environ, **place, "RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(size)
-    ]
-    said = [process.communicate(timeout=600) for process in processes]
-    for out, err in said:
-        assert "Traceback" not in err, err
-    return [json.loads(out) if out else {} for out, _ in said]
-
+StartRanks = Callable[..., list[dict[str, Any]]]
 
 # one alone
 
@@ -112,8 +82,8 @@ def test_one_rank_under_torchrun_is_alone_but_knows_of_restarts(monkeypatch: pyt
 
 
 @pytest.mark.slow
-def test_ranks_tell_each_other_numbers_and_texts() -> None:
-    found = ranks_of(3, "tell")
+def test_ranks_tell_each_other_numbers_and_texts(start_ranks: StartRanks) -> None:
+    found = start_ranks(3, "tell")
     for rank, said in enumerate(found):
         assert said["texts"] == ["", "äöü", "äöüäöü"]
         assert said["total"] == [4.5, 3.0]
@@ -126,17 +96,17 @@ def test_ranks_tell_each_other_numbers_and_texts() -> None:
 
 
 @pytest.mark.slow
-def test_a_lost_rank_is_noticed_in_one_line() -> None:
-    first, _ = ranks_of(2, "lose")
+def test_a_lost_rank_is_noticed_in_one_line(start_ranks: StartRanks) -> None:
+    first, _ = start_ranks(2, "lose")
     assert first["problem"].startswith("Rank 0 has lost the other ranks")
     assert first["exit"] == 6
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("more", [{}, {"accumulate": 2}])
-def test_two_ranks_train_the_network_of_one(few_digits: Path, more: dict[str, Any]) -> None:
+def test_two_ranks_train_the_network_of_one(start_ranks: StartRanks, few_digits: Path, more: dict[str, Any]) -> None:
     """50 steps in float64, without batch norm and dropout."""
-    (one,), two = ranks_of(1, "train", few_digits), ranks_of(2, "train", few_digits, json.dumps(more))
+    (one,), two = start_ranks(1, "train", few_digits), start_ranks(2, "train", few_digits, json.dumps(more))
     assert two[0] == two[1]
     assert len(one["losses"]) == 54
     for alone, shared in zip(one["losses"], two[0]["losses"], strict=True):
@@ -149,10 +119,12 @@ def test_two_ranks_train_the_network_of_one(few_digits: Path, more: dict[str, An
 
 
 @pytest.mark.slow
-def test_replicas_with_batch_norm_stay_the_same_and_two_ranks_are_not_one(few_digits: Path) -> None:
+def test_replicas_with_batch_norm_stay_the_same_and_are_not_those_of_one(
+    start_ranks: StartRanks, few_digits: Path
+) -> None:
     net = {"name": "lenet", "width": 0.4, "dropout": 0.2}
     options = json.dumps({"net": net, "dtype": "float32"})
-    (one,), two = ranks_of(1, "train", few_digits, options), ranks_of(2, "train", few_digits, options)
+    (one,), two = start_ranks(1, "train", few_digits, options), start_ranks(2, "train", few_digits, options)
     assert two[0] == two[1]
     assert two[0]["losses"] != one["losses"]
     assert two[0]["losses"][-1] < 0.7 * two[0]["losses"][0]

@@ -493,7 +493,7 @@ ALL = {
 def short_hold() -> Iterator[None]:
     """Means over four steps, so that growth is held in runs of a few steps too."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MODULE, "Hold", partial(Hold, window=4))
+        patch.setattr("firebit.train.assemble.Hold", partial(Hold, window=4))
         yield
 
 

@@ -1,6 +1,6 @@
 """The loop: the same order every time, growth after each step, and a stop before the weights are spoilt."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from firebit.nn.growth import entropy_penalty, grow, rectifiers
 from firebit.nn.noise import PreActivationNoise
 from firebit.train.average import Average
 from firebit.train.checkpoint import Progress
+from firebit.train.distributed import Ranks
 from firebit.train.hold import Hold
 from firebit.train.loop import Loop, Silent
 from firebit.train.precision import precision_of
@@ -310,3 +311,29 @@ def test_autocast_computes_convolutions_in_bfloat16_and_the_loss_in_float32(
     assert set(found) == {torch.bfloat16}
     assert all(parameter.dtype == torch.float32 for parameter in loop.model.parameters())
     assert all(loss == loss for loss in losses)
+
+
+@pytest.mark.parametrize("parts", [2, 5, 20])
+def test_micro_batches_add_up_to_the_batch(tiny: Tiny, train_set: ImageSet, parts: int) -> None:
+    """In float64, without batch norm and dropout."""
+    losses: dict[int, list[float]] = {1: [], parts: []}
+    for accumulate, found in losses.items():
+        recipe = tiny(accumulate=accumulate, net={"batch_norm": False, "centred": True})
+        loop = make_loop(recipe, train_set, PHASE1)
+        loop.model.double()
+        for _ in range(2):
+            loop.run_epoch(found.append)
+    assert losses[parts] == pytest.approx(losses[1], abs=1e-12)
+
+
+def test_all_ranks_stop_on_the_signal_that_one_has_got(tiny: Tiny, train_set: ImageSet) -> None:
+    class Two(Ranks):
+        def gathered(self, values: Sequence[float]) -> list[list[float]]:
+            return [list(values), [values[0] + 1, 15.0]]
+
+    loop = make_loop(tiny(), train_set, PHASE1)
+    alone = one_loss(make_loop(tiny(), train_set, PHASE1))
+    loop.ranks = Two()
+    assert one_loss(loop) == alone + 0.5
+    assert loop.stopped == 15
+    assert loop.stop.signal is None

@@ -129,6 +129,29 @@ def test_a_course_of_slopes_that_contradicts_itself(phase: dict[str, Any], reaso
     assert reason in error.problem
 
 
+@pytest.mark.parametrize(
+    ("tree", "reason"),
+    [
+        ({"batch": 10, "accumulate": 4}, "a batch of 10 does not divide into accumulate = 4 parts"),
+        ({"sync_batch_norm": True}, "sync_batch_norm works on GPUs only, and device is cpu"),
+        ({"compile": True, "phase2": {"noise": 0.5}}, "compile goes with neither noise nor entropy"),
+        ({"compile": True, "phase1": {"entropy": 0.5}}, "compile goes with neither noise nor entropy"),
+        ({"device": "tpu"}, "device = 'tpu' is not valid"),
+        ({"device": "cuda:x"}, "device = 'cuda:x' is not valid"),
+    ],
+)
+def test_fields_that_do_not_go_together(tree: dict[str, Any], reason: str) -> None:
+    error = refusal(tree)
+    assert reason in error.problem
+    assert "{" not in error.problem
+
+
+def test_devices_that_can_be_named() -> None:
+    for name in ("cpu", "cuda", "cuda:0", "cuda:11"):
+        assert make_recipe({"device": name}).device == name
+    assert make_recipe({"device": "cuda", "sync_batch_norm": True}).sync_batch_norm
+
+
 @pytest.mark.parametrize("code", [1, 11, 4097, -48])
 def test_a_length_that_no_code_has(code: int) -> None:
     error = refusal({"net": {"code": code}})

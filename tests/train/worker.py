@@ -1,6 +1,6 @@
 """A rank of the tests in test_distributed.py: says what it finds as one line of JSON.
 
-    python worker.py TASK [ARGUMENT]
+python worker.py TASK [ARGUMENT]
 """
 
 import json

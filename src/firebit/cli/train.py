@@ -36,6 +36,15 @@ def command(
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda (with torchrun a GPU per process) or cuda:N. Default: the recipe's.")
     ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write the journal as event files into RUN/tensorboard.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Measure a few steps, print memory, time and cost; write nothing.")
+    ] = False,
+    price_per_hour: Annotated[
+        float | None, typer.Option(min=0, help="With --dry-run: what an hour of all machines together costs.")
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """Train on DATA in two phases, put steps in, and print what that cost.
@@ -52,7 +61,10 @@ def command(
         folder = _agreed_folder(ranks, runs, name, data, resume)
         goes_on = resume or (ranks.restarts > 0 and folder.recipe_file.is_file())
         chosen = _resumed(folder, data, recipe, overrides) if resume else _recipe(data, recipe, overrides)
-        results = _train(chosen, folder, goes_on, ranks, runs)
+        if dry_run:
+            _estimate(chosen, folder, ranks, price_per_hour, json_)
+            return
+        results = _train(chosen, folder, goes_on, ranks, tensorboard, _where(runs))
         if ranks.first:
             _show(results, folder, json_)
 
@@ -68,20 +80,33 @@ def _agreed_folder(ranks: "Ranks", runs: Path, name: str | None, data: str, resu
     return RunFolder(Path(ranks.from_first(choose)))
 
 
-def _train(recipe: "Recipe", folder: "RunFolder", resume: bool, ranks: "Ranks", runs: Path) -> dict[str, object]:
+def _estimate(recipe: "Recipe", folder: "RunFolder", ranks: "Ranks", price: float | None, json_: bool) -> None:
+    from firebit.cli.estimate import show_estimate
+    from firebit.train.estimate import estimate
+
+    found = estimate(recipe, folder, ranks=ranks)
+    if ranks.first:
+        show_estimate(found, price, json_)
+
+
+def _train(
+    recipe: "Recipe", folder: "RunFolder", resume: bool, ranks: "Ranks", tensorboard: bool, where: list[str]
+) -> dict[str, object]:
     from rich.console import Console
 
     from firebit.cli.progress import reporter
     from firebit.train import Interrupted, fit
+    from firebit.train.board import Board
 
     console = Console(stderr=True, quiet=not ranks.first)
     try:
         with reporter(console) as report:
             several = f", {ranks.size} ranks" if ranks.size > 1 else ""
             report.note(f"{folder.path}: {recipe.net.name} on {recipe.data}, seed {recipe.seed}{several}")
-            return fit(recipe, folder, resume=resume, reporter=report, ranks=ranks)
+            heard = Board(report, folder) if tensorboard and ranks.first else report
+            return fit(recipe, folder, resume=resume, reporter=heard, ranks=ranks)
     except Interrupted:
-        hint = shlex.join(["firebit", "train", recipe.data, "--resume", "--name", folder.path.name, *_where(runs)])
+        hint = shlex.join(["firebit", "train", recipe.data, "--resume", "--name", folder.path.name, *where])
         console.print(f"Saved. Continue with: {hint}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(130) from None
 

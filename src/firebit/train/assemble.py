@@ -62,7 +62,8 @@ class Assembly:
         """
         stage = stages(self.recipe)[progress.stage]
         try:
-            loop = self._loop(stage, self._network(stage, checkpoint), progress)
+            teacher = None if stage.network == "relu" else load_teacher(self.recipe, self.folder)
+            loop = self._loop(stage, self._network(stage, checkpoint), progress, teacher)
             if checkpoint:
                 self._restore(loop, checkpoint)
         except (RuntimeError, ValueError, LookupError, TypeError) as error:
@@ -71,7 +72,16 @@ class Assembly:
             raise foreign_checkpoint(self.folder, progress, " ".join(str(error).split())[:300]) from error
         return loop
 
-    def _loop(self, stage: Stage, model: nn.Module, progress: Progress) -> Loop:
+    def untrained(self, stage: Stage) -> Loop:
+        """The loop of a stage with weights as they are drawn, its own and its teacher's, to measure its steps."""
+        taught = self.recipe.loss.distillation and stage.network != "relu"
+        teacher = build_network(self.recipe, self.pictures.train, "relu").eval() if taught else None
+        model = self._outline(stage)
+        if stage.name == "weights":
+            model = with_weights(model, example_of(self.pictures.train), self.recipe.weights)
+        return self._loop(stage, model, Progress(), teacher)
+
+    def _loop(self, stage: Stage, model: nn.Module, progress: Progress, teacher: nn.Module | None) -> Loop:
         recipe, train = self.recipe, self.pictures.train
         steps = stage.epochs * batches_per_epoch(recipe, train)
         names = [] if stage.network != "rectifier" else select(model, example_of(train), recipe.layers)
@@ -87,7 +97,7 @@ class Assembly:
             make_optimizer(stage, model, options_of(recipe, stage)),
             make_growth(stage, model, names, steps),
             progress,
-            teacher=None if stage.network == "relu" else self._teacher(),
+            teacher=None if teacher is None else teacher.to(self.precision.device),
             average=Average(model, recipe.average.decay) if recipe.average.decay else None,
             hold=Hold(stage.hold) if stage.hold else None,
             weight_growth=make_weight_growth(stage, model, recipe.weights, steps),
@@ -95,15 +105,14 @@ class Assembly:
             ranks=self.ranks,
         )
 
-    def _teacher(self) -> nn.Module | None:
-        teacher = load_teacher(self.recipe, self.folder)
-        return None if teacher is None else teacher.to(self.precision.device)
+    def _outline(self, stage: Stage) -> nn.Module:
+        """The stage's network before any weights are loaded."""
+        if stage.network == "hardened":
+            return harden_outline(self.recipe, self.pictures.train)
+        return build_network(self.recipe, self.pictures.train, stage.network)
 
     def _network(self, stage: Stage, checkpoint: Checkpoint | None) -> nn.Module:
-        if stage.network == "hardened":
-            model = harden_outline(self.recipe, self.pictures.train)
-        else:
-            model = build_network(self.recipe, self.pictures.train, stage.network)
+        model = self._outline(stage)
         earlier = self._earlier_state(stage, model)
         if stage.name == "weights":
             # What is bounded and how follows from the network that phase 2 has left.
@@ -129,6 +138,8 @@ class Assembly:
 
     def _restore(self, loop: Loop, checkpoint: Checkpoint) -> None:
         """Put everything but the model, which is loaded, where it was."""
+        if _options(checkpoint.optimizer) != _options(loop.optimizer.state_dict()):
+            raise ValueError("its optimizer is another one")
         loop.optimizer.load_state_dict(checkpoint.optimizer)
         if loop.growth and checkpoint.growth:
             loop.growth.load_state_dict(checkpoint.growth)
@@ -150,6 +161,11 @@ def foreign_checkpoint(folder: RunFolder, progress: Progress, reason: str) -> Mo
         f"The checkpoint of step {progress.steps} in {folder.checkpoints} does not fit this run's network: {reason}",
         "Bring back this run's own checkpoints, or start a new run; nothing was overwritten.",
     )
+
+
+def _options(state: dict[str, Any]) -> list[set[str]]:
+    """Names of the options of every group of an optimizer's state, by which optimizers differ."""
+    return [set(group) for group in state["param_groups"]]
 
 
 def _shapes(state: dict[str, Any]) -> dict[str, torch.Size]:

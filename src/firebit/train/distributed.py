@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from inspect import signature
 from typing import TypeVar
 
 import torch
@@ -23,6 +24,12 @@ from firebit.errors import DivergedError, FirebitError, UnavailableError, UsageE
 T = TypeVar("T")
 # One rank may measure and write for a while before it meets the others.
 _PATIENCE = timedelta(hours=2)
+# What keeps buffers as they are is called otherwise from torch 2.13 on.
+_BUFFERS = next(
+    name
+    for name in ("forward_sync_buffers", "broadcast_buffers")
+    if name in signature(DistributedDataParallel).parameters
+)
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,7 @@ class Ranks:
         if self.size == 1 or not trains:
             return model
         # Batch statistics are averaged by share_statistics, in place of those of the first rank for all.
-        return DistributedDataParallel(model, broadcast_buffers=False)
+        return DistributedDataParallel(model, **{_BUFFERS: False})
 
     def share_statistics(self, model: nn.Module) -> None:
         """Replace running statistics of batch norms that train by their means over the ranks."""

@@ -76,7 +76,7 @@ def fit(
         ranks.together(lambda: _check_recipe(folder, recipe))
     # Sums depend on the number of threads in their last bits, so a resumed run keeps its own.
     with threads(recipe.threads or (folder.threads() if resume else None)), torch.random.fork_rng(devices=[]):
-        pictures, precision = ranks.together(lambda: _prepared(recipe, folder, ranks))
+        pictures, precision = ranks.together(lambda: prepared(recipe, folder, ranks))
         data = pictures.train.fingerprint()
         check_alike(ranks, recipe, data)
         ranks.together(lambda: _open(folder, recipe, data, precision, resume) if ranks.first else None)
@@ -88,8 +88,12 @@ def fit(
             return _Run(recipe, folder, pictures, reporter, stop, precision, ranks).run(checkpoint)
 
 
-def _prepared(recipe: Recipe, folder: RunFolder, ranks: Ranks) -> tuple[Pictures, Precision]:
-    """The pictures and what they are computed in, once nothing speaks against the run."""
+def prepared(recipe: Recipe, folder: RunFolder, ranks: Ranks) -> tuple[Pictures, Precision]:
+    """The pictures of a run and what they are computed in, once nothing speaks against it; nothing is written.
+
+    Raises:
+        UsageError, DataError, ModelFileError: something does, as :func:`fit` says.
+    """
     _check_share(recipe, ranks)
     device = device_named(recipe.device, ranks.local, ranks.size)
     if recipe.compile:

@@ -158,6 +158,12 @@ class Loop:
         self.progress.batch, self.progress.loss_sum = 0, 0.0
         return record
 
+    def forward_loss(self) -> Tensor:
+        """The loss of the first micro-batch of the first epoch, which no step follows."""
+        order = epoch_order(len(self.data), self._order_seed, 0)[: self.recipe.batch]
+        begin_training(self.stage, self.model)
+        return self._loss(np.split(order[self.ranks.part(len(order))], self.recipe.accumulate)[0], 0)
+
     def check_parameters(self) -> None:
         """See that every parameter is finite, so that no checkpoint holds a network that is lost.
 
@@ -205,6 +211,14 @@ class Loop:
 
     def _learn(self, indices: Any, done: int, *, last: bool) -> float:
         """Add a micro-batch's share to the gradients, and return its loss; behind the last one ranks share them."""
+        wrapped = self._wrapped
+        with wrapped.no_sync() if isinstance(wrapped, DistributedDataParallel) and not last else nullcontext():
+            loss = self._loss(indices, done)
+            (loss / self.recipe.accumulate).backward()  # type: ignore[no-untyped-call]
+        return loss.item()
+
+    def _loss(self, indices: Any, done: int) -> Tensor:
+        """The loss of a micro-batch of pictures, when so many steps of the stage are done."""
         augment, place = self.recipe.augment, next(self.model.parameters())
         images = as_input(
             self.data.images[indices],
@@ -214,15 +228,12 @@ class Loop:
             indices,
         ).to(place.device, place.dtype)
         labels = torch.from_numpy(self.data.labels[indices]).to(place.device)
-        wrapped = self._wrapped
-        with wrapped.no_sync() if isinstance(wrapped, DistributedDataParallel) and not last else nullcontext():
-            with self.precision.context():
-                logits, penalty = self._answer(images, self.stage.noise * (1 - done / max(1, self.steps)))
-                taught = self._taught(images)
-            logits = logits.float() if self.precision.half else logits
-            loss = training_loss(logits, labels, self.recipe.loss, taught) + penalty
-            (loss / self.recipe.accumulate).backward()  # type: ignore[no-untyped-call]
-        return loss.item()
+        with self.precision.context():
+            logits, penalty = self._answer(images, self.stage.noise * (1 - done / max(1, self.steps)))
+            taught = self._taught(images)
+        return (
+            training_loss(logits.float() if self.precision.half else logits, labels, self.recipe.loss, taught) + penalty
+        )
 
     def _agreed(self, loss: float) -> float:
         """The mean loss over the ranks; and whether one of them was asked to stop, so that all stop at one step."""

@@ -27,6 +27,10 @@ def refusal(error: ValidationError, where: str, recipe: Table) -> UsageError:
     message = first["msg"][0].lower() + first["msg"][1:]
     if first["type"] in ("model_type", "model_attributes_type"):
         message = f"this is a table with the keys {', '.join(_keys_of(recipe, [name]))}"
+    if not name:
+        return UsageError(
+            f"{where}: {message.removeprefix('value error, ')}.", "Change one of these fields, for example with --set."
+        )
     return UsageError(
         f"{where}: {name} = {first['input']!r} is not valid: {message}.",
         f"Set it right, for example with --set {name}=…",
