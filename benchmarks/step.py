@@ -1,6 +1,7 @@
 """Training step of bounded rectifiers against ReLU: time, and bytes kept for backward.
 
     python benchmarks/step.py
+    python benchmarks/step.py --nets alexnet --batch 8 --rounds 20 --steps 1 --name step-alexnet
 
 Both networks of a pair take turns within one process (interleaved, alternating who goes first), one thread; the
 figure is the median over rounds of the ratio of CPU times, with its quartiles. The bytes are those of every distinct
@@ -11,6 +12,7 @@ the layer that keeps them first. Run it on a quiet machine.
 import argparse
 import json
 import platform
+import sys
 import time
 from datetime import date
 from pathlib import Path
@@ -32,14 +34,14 @@ BATCH = 100
 class Trainer:
     """One network with what a training step needs."""
 
-    def __init__(self, name: str, activation: str, batch_norm: bool, channels_last: bool) -> None:
+    def __init__(self, name: str, activation: str, batch_norm: bool, channels_last: bool, batch: int = BATCH) -> None:
         torch.manual_seed(0)
         model = zoo.build(name, activation=activation, batch_norm=batch_norm, slope_init=0.5)
         self.model = model.to(memory_format=torch.channels_last) if channels_last else model
         self.optimizer = torch.optim.SGD(param_groups(self.model, 1e-4), lr=1e-3, momentum=0.9)
         self.growth = SlopeGrowth(self.model, 1e-4) if activation == "rectifier" else None
-        self.images = torch.rand_like(zoo.example(name, batch=BATCH))
-        self.labels = torch.randint(0, 10, (BATCH,))
+        self.images = torch.rand_like(zoo.example(name, batch=batch))
+        self.labels = torch.randint(0, 10, (batch,))
 
     def step(self) -> None:
         """Forward, backward, optimizer, growth: what one batch costs in training."""
@@ -102,9 +104,9 @@ def saved_bytes(trainer: Trainer) -> dict[str, int]:
     return layers
 
 
-def compare(name: str, batch_norm: bool, channels_last: bool, rounds: int, steps: int) -> dict[str, Any]:
+def compare(name: str, batch_norm: bool, channels_last: bool, batch: int, rounds: int, steps: int) -> dict[str, Any]:
     """Time and bytes of one pair."""
-    relu, rectifier = (Trainer(name, kind, batch_norm, channels_last) for kind in ("relu", "rectifier"))
+    relu, rectifier = (Trainer(name, kind, batch_norm, channels_last, batch) for kind in ("relu", "rectifier"))
     bytes_relu, bytes_rectifier = saved_bytes(relu), saved_bytes(rectifier)
     return {
         "net": name,
@@ -124,8 +126,8 @@ def markdown(report: dict[str, Any]) -> str:
     lines = [
         "# Training step against ReLU",
         "",
-        f"`{report['command']}`, {report['machine']}, {report['date']}. Batch {BATCH}, one thread, CPU time, median of "
-        f"{report['rounds']} interleaved rounds of {report['steps']} steps (quartiles).",
+        f"`{report['command']}`, {report['machine']}, {report['date']}. Batch {report['batch']}, one thread, CPU time, "
+        f"median of {report['rounds']} interleaved rounds of {report['steps']} steps (quartiles).",
         "",
         "| network | batch norm | memory format | time | ReLU ms | rectifier ms | bytes kept |",
         "|---|---|---|---|---|---|---|",
@@ -152,27 +154,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--nets", nargs="+", default=["lenet", "cifar10_quick"], help="networks of the zoo")
+    parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument("--formats", nargs="+", default=["contiguous", "channels-last"], help="memory formats")
+    parser.add_argument("--name", default="step", help="what the report is called")
     parser.add_argument("--no-report", action="store_true", help="print only")
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows = [
-        compare(name, batch_norm, channels_last, options.rounds, options.steps)
-        for name in ("lenet", "cifar10_quick")
+        compare(name, batch_norm, form == "channels-last", options.batch, options.rounds, options.steps)
+        for name in options.nets
         for batch_norm in (False, True)
-        for channels_last in (False, True)
+        for form in options.formats
     ]
     report = {
-        "command": f"python benchmarks/step.py --rounds {options.rounds} --steps {options.steps}",
+        "command": " ".join(["python benchmarks/step.py", *sys.argv[1:]]),
         "machine": f"{processor()}, torch {torch.__version__}, Python {platform.python_version()}",
         "date": date.today().isoformat(),
+        "batch": options.batch,
         "rounds": options.rounds,
         "steps": options.steps,
         "rows": rows,
     }
     print(markdown(report))
     if not options.no_report:
-        (RESULTS / "step.json").write_text(json.dumps(report, indent=1) + "\n")
-        (RESULTS / "step.md").write_text(markdown(report))
+        (RESULTS / f"{options.name}.json").write_text(json.dumps(report, indent=1) + "\n")
+        (RESULTS / f"{options.name}.md").write_text(markdown(report))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from inspect import signature
 from typing import TypeVar
@@ -20,10 +20,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from firebit.errors import DivergedError, FirebitError, UnavailableError, UsageError
+from firebit.train.meeting import meet
 
 T = TypeVar("T")
 # One rank may measure and write for a while before it meets the others.
 _PATIENCE = timedelta(hours=2)
+_ARRIVAL = timedelta(minutes=10)
 # What keeps buffers as they are is called otherwise from torch 2.13 on.
 _BUFFERS = next(
     name
@@ -223,8 +225,12 @@ def joined() -> Iterator[Ranks]:
     try:
         if torch.cuda.is_available():
             torch.cuda.set_device(ranks.local % torch.cuda.device_count())
-        distributed.init_process_group(timeout=_PATIENCE)
-        yield ranks
+        store, _, _ = next(distributed.rendezvous("env://", timeout=_ARRIVAL))
+        store = meet(store, ranks.rank, ranks.size, _ARRIVAL)
+        distributed.init_process_group(store=store, rank=ranks.rank, world_size=ranks.size, timeout=_PATIENCE)
+        # Launchers count restarts for their own machine.
+        restarts = max(int(count) for (count,) in ranks.gathered([ranks.restarts]))
+        yield replace(ranks, restarts=restarts)
         distributed.destroy_process_group()
     except (distributed.DistError, RuntimeError) as error:
         if isinstance(error, NotImplementedError | RecursionError) or not _is_loss(error):
