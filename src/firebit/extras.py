@@ -13,6 +13,7 @@ OPTIONAL = {
     "jinja2": ("search", "jinja2"),
     "pymilvus": ("milvus", "pymilvus"),
     "ray": ("ray", "ray"),
+    "datasets": ("hf", "datasets"),
     "onnxruntime": ("peers", "onnxruntime"),
     "onnx": ("onnx", "onnx"),
     "onnxscript": ("peers", "onnxscript"),

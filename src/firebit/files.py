@@ -7,9 +7,10 @@ import os
 import re
 import struct
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import safetensors
@@ -28,7 +29,18 @@ _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.part")
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that a crash at any moment leaves the old content or the new, never a part.
 
-    Temporary file in the same folder, fsync, rename, fsync of the folder.
+    Raises:
+        FirebitError: the disk is full or the folder cannot be written; the old file is untouched.
+    """
+    with written_atomically(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def written_atomically(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write piece by piece, which takes its place when the block ends, as :func:`write_atomically` has it.
+
+    Temporary file in the same folder, fsync, rename, fsync of the folder. An exception in the block leaves nothing.
 
     Raises:
         FirebitError: the disk is full or the folder cannot be written; the old file is untouched.
@@ -40,7 +52,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise cannot_write(path, error) from error
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)

@@ -200,7 +200,7 @@ def test_many_drawn_layers(kind: str) -> None:
 @pytest.mark.parametrize("inputs", [64, 130])
 @pytest.mark.parametrize("largest", [9, 21, 40])
 def test_more_groups_than_are_looked_up_at_once(inputs: int, largest: int) -> None:
-    """Several blocks of 128 groups, in orders of their own where `largest` asks for it, and slices by twos and alone."""
+    """Several blocks of 128 groups, in orders of their own where `largest` asks for it, and an odd number of slices."""
     random = np.random.default_rng(largest)
     term = Term("seen", whole(random, largest, (12, inputs, 3, 3)), padding=(1, 1, 1, 1))
     limits = random.integers(-300, 300, (1, 12)).astype(np.int32)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from firebit.data import Augmentation, ImageSet
+from firebit.data import ImageSet, to_float
 from firebit.nn.rectifier import BoundedRectifier, Step
 from firebit.train.evaluate import Batches, as_input, evaluate, has_bits
 
@@ -104,13 +104,8 @@ def test_batches_with_a_limit(limit: int | None, sizes: list[int]) -> None:
     assert len(batches) == len(sizes)
 
 
-def test_networks_see_x_by_255_augmented_if_asked() -> None:
-    images = np.zeros((2, 1, 3, 3), np.uint8)
-    images[:, :, 1, 1] = 255
-    assert as_input(images).tolist() == (images / 255).tolist()
-    indices = np.array([4, 5])
-    crop = Augmentation(crop=1)
-    moved = as_input(images, crop, 1, 2, indices)
-    assert moved.dtype == torch.float32
-    assert torch.equal(moved, torch.from_numpy(crop(images, 1, 2, indices) / 255).float())
-    assert torch.equal(as_input(images, crop, 1, 2), as_input(images))
+def test_networks_see_x_by_255() -> None:
+    values = torch.arange(256, dtype=torch.uint8).reshape(4, 1, 8, 8)
+    assert as_input(values).dtype == torch.float32
+    assert as_input(values).numpy().tolist() == to_float(values.numpy()).tolist()
+    assert as_input(values).flatten().tolist() == [float(np.float32(value) / np.float32(255)) for value in range(256)]

@@ -75,6 +75,10 @@ class ImageSet:
         Raises:
             UsageError: an index is out of range or nothing is chosen.
         """
+        chosen = self._chosen(indices)
+        return replace(self, images=self.images[chosen], labels=self.labels[chosen])
+
+    def _chosen(self, indices: ArrayLike) -> NDArray[np.int64]:
         chosen = np.asarray(indices)
         if chosen.dtype == bool and chosen.shape == self.labels.shape:
             chosen = np.flatnonzero(chosen)
@@ -84,7 +88,7 @@ class ImageSet:
                 f"{self.name}: {chosen.dtype} indices {chosen.shape} do not choose among {len(self)} pictures.",
                 f"Give one or more whole numbers from 0 to {len(self) - 1}.",
             )
-        return replace(self, images=self.images[chosen], labels=self.labels[chosen])
+        return chosen.astype(np.int64)
 
     def fingerprint(self) -> str:
         """SHA-256 (64 hexadecimal digits) over shape, classes, pixels and labels; the same on every machine."""

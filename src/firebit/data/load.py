@@ -8,6 +8,8 @@ from pathlib import Path
 from firebit.data import cifar, digits, folder, idx
 from firebit.data.image_set import ImageSet
 from firebit.data.picture import resized
+from firebit.data.stream import Streaming, is_streamed_name, open_folder, open_named
+from firebit.data.streamed import StreamedSet
 from firebit.errors import DataError, UsageError
 
 SPLITS = ("train", "test")
@@ -78,8 +80,12 @@ def load(
     root: Path | None = None,
     size: int | None = None,
     on_bad_image: str = "fail",
+    streaming: Streaming | None = None,
 ) -> ImageSet:
-    """Load one split of a data set into memory.
+    """Load one split of a data set, into memory where it fits.
+
+    Tar shards, data sets of Hugging Face and folders whose pictures would take more than 2 GiB give a
+    :class:`firebit.data.streamed.StreamedSet`, which decodes pictures when they are asked for. It needs `size`.
 
     Args:
         name_or_path: "digits" (inside the package), "mnist", "fashion-mnist", "cifar10" or "cifar100" (brought by
@@ -87,11 +93,13 @@ def load(
             (`{train,t10k}-{images-idx3,labels-idx1}-ubyte`, gzipped or not), of CIFAR files, or of pictures
             (`train/CLASS/*.png` and `test/CLASS/*.png` or `val/CLASS/*.png`; with class folders directly in the
             folder, a fifth of each class is the test set, always the same). A name of these five wins over a folder of
-            that name; write "./mnist" or pass a Path for the folder.
+            that name; write "./mnist" or pass a Path for the folder. Or tar shards in WebDataset layout: a folder of
+            them, or a pattern as "DIR/train-{000000..000146}.tar"; or "hf:NAME", "hf:PATH" for Hugging Face's library.
         split: "train" or "test".
         root: where named data sets lie; None: FIREBIT_DATA, else ~/.cache/firebit/data.
         size: bring pictures to size × size: shorter side resized (bicubic), middle cut out.
         on_bad_image: image folders only: "fail", or "skip" pictures that cannot be read.
+        streaming: how pictures are streamed; None: as it is by default.
 
     Returns:
         The pictures, uint8 (N, C, H, W), checked.
@@ -109,9 +117,11 @@ def load(
         raise UsageError(f"size={size} is out of range.", f"Give a number of pixels from 1 to {_LARGEST_SIZE}.")
     if isinstance(name_or_path, str) and name_or_path in KNOWN:
         data = _load_known(name_or_path, split, root)
+    elif is_streamed_name(name_or_path):
+        return open_named(str(name_or_path), split, size, streaming or Streaming())
     else:
-        data = _load_folder(_existing(name_or_path, root), split, size, on_bad_image)
-    return data if size is None else _with_size(data, size)
+        data = _load_folder(_existing(name_or_path, root), split, size, on_bad_image, streaming or Streaming())
+    return data if size is None or isinstance(data, StreamedSet) else _with_size(data, size)
 
 
 def _load_known(name: str, split: str, root: Path | None) -> ImageSet:
@@ -137,12 +147,14 @@ def _load_known(name: str, split: str, root: Path | None) -> ImageSet:
     return data
 
 
-def _load_folder(path: Path, split: str, size: int | None, on_bad_image: str) -> ImageSet:
+def _load_folder(path: Path, split: str, size: int | None, on_bad_image: str, streaming: Streaming) -> ImageSet:
     name = f"{path.resolve().name}-{split}"
     if any(idx.find(path, part, kind) for part in SPLITS for kind in ("images-idx3", "labels-idx1")):
         return idx.read(path, split, None, name)
     if layout := cifar.recognise(path):
         return cifar.read(path, layout, split, name)
+    if (found := open_folder(path, split, size, streaming)) is not None:
+        return found
     return folder.read(path, split, name, size, on_bad_image)
 
 

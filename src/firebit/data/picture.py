@@ -1,7 +1,8 @@
 """One picture: its header, its pixels, its size. Files are PNG or JPEG, read through Pillow, and nothing else."""
 
+import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -90,6 +91,54 @@ def decode(
     """
     with _opened(BytesIO(content), name, most) as picture:
         return _pixels(picture, grey, size)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Which part of a picture is wanted, and how carefully.
+
+    Args:
+        box: (left, top, right, bottom) of the part, in pixels, given width and height of the upright picture.
+        mirrored: left and right change places.
+        quick: a JPEG may be decoded at ½, ¼ or ⅛ of its size where that leaves no fewer pixels than are wanted, and is
+            resized linearly; else decoded as it is and resized by bicubic interpolation, as by :func:`fit`.
+    """
+
+    box: Callable[[int, int], tuple[float, float, float, float]]
+    mirrored: bool = False
+    quick: bool = False
+
+
+def decode_cut(content: bytes, name: str, cut: Cut, side: int) -> NDArray[np.uint8]:
+    """Decode a part of a picture and bring it to side × side, in colour. Always the same bytes for the same arguments.
+
+    Args:
+        content: of a PNG or JPEG file.
+        name: what an error calls it.
+        cut: the part.
+        side: in pixels, ≥ 1.
+
+    Returns:
+        uint8 (3, side, side).
+
+    Raises:
+        DataError: it is broken, no PNG or JPEG picture, or has more than `MOST_PIXELS` pixels.
+    """
+    with _opened(BytesIO(content), name) as picture:
+        turned = _orientation(picture)
+        width, height = picture.size[::-1] if turned >= 5 else picture.size
+        left, top, right, bottom = cut.box(width, height)
+        if cut.quick:
+            wanted = (math.ceil(width * side / (right - left)), math.ceil(height * side / (bottom - top)))
+            picture.draft(None, wanted[::-1] if turned >= 5 else wanted)
+        upright = _opaque(_eight_bits(ImageOps.exif_transpose(picture) if turned > 1 else picture))
+        colours = upright if upright.mode == "RGB" else upright.convert("RGB")
+        # A reduced picture rounds its sides up.
+        across, down = colours.width / width, colours.height / height
+        how = Image.Resampling.BILINEAR if cut.quick else Image.Resampling.BICUBIC
+        part = colours.resize((side, side), how, (left * across, top * down, right * across, bottom * down))
+        pixels = _channels_first(part)
+        return pixels[..., ::-1] if cut.mirrored else pixels
 
 
 def thumbnail(path: Path, side: int) -> NDArray[np.uint8]:

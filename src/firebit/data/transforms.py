@@ -17,7 +17,7 @@ Pixels = NDArray[np.uint8]
 Indices = NDArray[np.int64]
 
 # What a stream of random words decides. Numbers are never given a new meaning: runs must stay repeatable.
-ORDER, FLIP, ROW, COLUMN, HELD_OUT = range(5)
+ORDER, FLIP, ROW, COLUMN, HELD_OUT, SHARD, BUFFER, AREA, ASPECT = range(9)
 
 _WORD = 2**64
 _GAMMA = 0x9E3779B97F4A7C15
@@ -69,6 +69,12 @@ def _draws(seed: int, epoch: int, indices: Indices, stream: int, sides: int) -> 
     """Whole numbers 0 … sides − 1, every one equally likely up to 2⁻³²."""
     high = random_words(seed, epoch, indices, stream) >> np.uint64(32)
     return ((high * np.uint64(sides)) >> np.uint64(32)).astype(np.int64)
+
+
+def uniforms(seed: int, epoch: int, indices: Indices, stream: int) -> NDArray[np.float64]:
+    """One number in [0, 1) for every index, a multiple of 2⁻⁵³: the upper bits of :func:`random_words`."""
+    words = random_words(seed, epoch, indices, stream)
+    return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> Indices:

@@ -11,6 +11,7 @@ from firebit.nn.harden import select
 from firebit.train.average import Average
 from firebit.train.checkpoint import Checkpoint, Progress
 from firebit.train.distributed import ALONE, Ranks
+from firebit.train.feed import batches_per_epoch
 from firebit.train.hold import Hold
 from firebit.train.loop import Loop
 from firebit.train.pictures import Pictures
@@ -20,7 +21,6 @@ from firebit.train.recipe import Recipe
 from firebit.train.run import RunFolder, load_model_file
 from firebit.train.stage import (
     Stage,
-    batches_per_epoch,
     build_network,
     example_of,
     harden_outline,

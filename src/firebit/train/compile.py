@@ -13,6 +13,7 @@ from firebit.compiler.agreement import Agreement, agreement
 from firebit.compiler.compile import compile_with_report
 from firebit.compiler.report import Report
 from firebit.data import ImageSet, load
+from firebit.data.streamed import StreamedSet
 from firebit.engine import reference
 from firebit.engine.batch import batch_size
 from firebit.engine.cost import cost
@@ -21,7 +22,7 @@ from firebit.files import load_tensors
 from firebit.metrics import Metrics, measure
 from firebit.nn.census import Census, LayerCensus
 from firebit.nn.rectifier import BoundedRectifier
-from firebit.train.pictures import load_pictures, picture_size
+from firebit.train.pictures import load_pictures, picture_size, streaming
 from firebit.train.recipe import Recipe, make_recipe
 from firebit.train.run import LoadedModel
 
@@ -42,6 +43,7 @@ def compiled(loaded: LoadedModel, precision: str = "exact") -> tuple[Plan, Repor
 
 def compiled_row(loaded: LoadedModel, plan: Plan, pictures: ImageSet) -> tuple[dict[str, Any], Agreement]:
     """The row of the plan in the run's table, measured without torch, and how it agrees with the torch network."""
+    pictures = pictures.readable() if isinstance(pictures, StreamedSet) else pictures
     metrics, census = measured(plan, pictures)
     size = cost(plan)
     row = {
@@ -74,7 +76,7 @@ def held_out(recipe: Recipe) -> ImageSet:
     """
     if recipe.validation:
         return load_pictures(recipe).held_out
-    return load(recipe.data, "test", size=picture_size(recipe))
+    return load(recipe.data, "test", size=picture_size(recipe), streaming=streaming(recipe))
 
 
 def measured(plan: Plan, pictures: ImageSet) -> tuple[Metrics, Census]:

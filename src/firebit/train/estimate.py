@@ -14,12 +14,13 @@ from firebit.data import ImageSet
 from firebit.train.assemble import Assembly
 from firebit.train.distributed import ALONE, Ranks
 from firebit.train.evaluate import evaluate
+from firebit.train.feed import batches_per_epoch
 from firebit.train.fit import prepared
 from firebit.train.interrupt import threads
 from firebit.train.loop import Loop
 from firebit.train.recipe import Recipe
 from firebit.train.run import RunFolder
-from firebit.train.stage import Stage, batches_per_epoch, stages
+from firebit.train.stage import Stage, stages
 
 _PICTURES = 64
 

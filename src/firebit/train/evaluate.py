@@ -2,33 +2,25 @@
 
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from firebit.data import Augmentation, ImageSet, to_float
+from firebit.data import ImageSet
+from firebit.data.streamed import StreamedSet
 from firebit.metrics import TOP, Metrics
 from firebit.nn.census import Census, counting, device_of, evaluating
 from firebit.nn.growth import rectifiers
 from firebit.nn.rectifier import Step
 from firebit.train.distributed import ALONE, Ranks
+from firebit.train.feed import still_batches
 
 _BATCH = 500
 
 
-def as_input(
-    images: NDArray[np.uint8],
-    augment: Augmentation | None = None,
-    seed: int = 0,
-    epoch: int = 0,
-    indices: NDArray[np.int64] | None = None,
-) -> Tensor:
-    """uint8 pictures (B, C, H, W) as the networks see them: augmented if asked, x/255 in float32 (§3.3)."""
-    if augment is not None and indices is not None:
-        images = augment(images, seed, epoch, indices)
-    return torch.from_numpy(to_float(images))
+def as_input(images: Tensor) -> Tensor:
+    """uint8 pictures (B, C, H, W) as the networks see them: x/255 in float32 (§3.3), on the device that they are on."""
+    return images.to(torch.float32).div_(255)
 
 
 class Batches:
@@ -45,7 +37,8 @@ class Batches:
         self.data = data
         self.batch = batch
         part = ranks.part(min(len(data), limit or len(data)))
-        self.start, self.stop = part.start, part.stop
+        self.start: int = part.start
+        self.stop: int = part.stop
 
     @property
     def count(self) -> int:
@@ -53,9 +46,14 @@ class Batches:
         return self.stop - self.start
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        if isinstance(self.data, StreamedSet):
+            for batch in still_batches(self.data, self.batch, slice(self.start, self.stop)):
+                yield as_input(batch.images), batch.labels
+            return
         for start in range(self.start, self.stop, self.batch):
             part = slice(start, min(start + self.batch, self.stop))
-            yield as_input(self.data.images[part]), torch.from_numpy(self.data.labels[part])
+            images = torch.from_numpy(self.data.images[part])
+            yield as_input(images), torch.from_numpy(self.data.labels[part])
 
     def __len__(self) -> int:
         return -(-self.count // self.batch)
@@ -87,7 +85,7 @@ def evaluate(model: nn.Module, data: ImageSet, ranks: Ranks = ALONE) -> tuple[Me
 
 
 def _measure(model: nn.Module, data: ImageSet, ranks: Ranks) -> Metrics:
-    loss, top1, top5 = 0.0, 0, 0
+    loss, top1, top5, seen = 0.0, 0, 0, 0
     device = device_of(model)
     with evaluating(model):
         for images, labels in Batches(data, ranks=ranks):
@@ -96,6 +94,6 @@ def _measure(model: nn.Module, data: ImageSet, ranks: Ranks) -> Metrics:
             ranked = logits.topk(min(TOP, logits.shape[1])).indices == truth[:, None]
             top1 += int(ranked[:, 0].sum())
             top5 += int(ranked.any(1).sum())
-    loss, first, five = ranks.total([loss, top1, top5])
-    count = len(data)
-    return Metrics(loss / count, int(first) / count, int(five) / count, count)
+            seen += len(labels)
+    loss, first, five, count = ranks.total([loss, top1, top5, seen])
+    return Metrics(loss / count, first / count, five / count, int(count))

@@ -148,11 +148,14 @@ class _Run:
     precision: Precision
     ranks: Ranks
     progress: Progress = field(default_factory=Progress)
+    listed: int = 0
 
     def run(self, checkpoint: Checkpoint | None) -> dict[str, Any]:
         began = time.perf_counter()
         plan = stages(self.recipe)
         loop = None
+        for text in self.pictures.notes:
+            self.reporter.note(text)
         if checkpoint:
             self.progress = checkpoint.progress
             loop = self._resumed(checkpoint, plan)
@@ -188,6 +191,7 @@ class _Run:
         while self.progress.epoch < stage.epochs:
             record = loop.run_epoch(lambda loss: self._after_batch(loop, loss))
             self._journal(loop, record)
+            self._list_unreadable()
             self._save(loop)
         self.ranks.check_replicas(loop.model, f"after {stage.name}")
         self._end_stage(stage, loop.outcome)
@@ -253,6 +257,17 @@ class _Run:
         self.ranks.together(lambda: self.folder.journal.add(record) if self.ranks.first else None)
         self.progress.journal += 1
         self.reporter.epoch(record)
+
+    def _list_unreadable(self) -> None:
+        """Keep the list of streamed pictures that cannot be read, what was found before a stop included."""
+        if len(self.pictures.unreadable) == self.listed:
+            return
+        self.listed = len(self.pictures.unreadable)
+        file = self.folder.unreadable_file
+        before = file.read_text("utf-8").splitlines() if file.is_file() else []
+        found = list(dict.fromkeys([*before, *self.pictures.unreadable]))
+        write_text(file, "".join(f"{problem}\n" for problem in found))
+        self.reporter.note(f"left out, as they cannot be read: {len(found)} pictures, see {file}")
 
     def _steps(self, hardened: nn.Module) -> dict[str, Any]:
         """What the journal says of the network with steps put in, and of its codes where it has a layer of them."""

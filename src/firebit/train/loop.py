@@ -7,12 +7,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from firebit.data import Augmentation, ImageSet, epoch_order
+from firebit.data import ImageSet
+from firebit.data.streamed import StreamedSet
 from firebit.errors import DivergedError
 from firebit.nn.growth import EntropyPenalty, SlopeGrowth, rectifiers
 from firebit.nn.noise import PreActivationNoise
@@ -21,13 +21,14 @@ from firebit.train.average import Average
 from firebit.train.checkpoint import Progress
 from firebit.train.distributed import ALONE, Ranks
 from firebit.train.evaluate import as_input
+from firebit.train.feed import Batch, Feed, make_feed
 from firebit.train.hold import Hold
 from firebit.train.inductor import compiled_network
 from firebit.train.interrupt import Stop
 from firebit.train.loss import training_loss
 from firebit.train.precision import FLOAT32, Precision
 from firebit.train.recipe import Recipe
-from firebit.train.stage import Stage, batches_per_epoch, begin_training, options_of, set_rates
+from firebit.train.stage import Stage, begin_training, options_of, set_rates
 from firebit.train.synchronise import Synchronised
 
 
@@ -71,6 +72,7 @@ class Loop:
         optimizer: its optimizer.
         growth: its slope growth, if it has any.
         weight_growth: the growth of its bounded weights, if it has any.
+        feed: the batches of its epochs.
         progress: the run's progress, advanced in place.
         teacher: the network, in eval mode, whose logits are learned along with the labels; None: no teacher.
         average: the average of the model over the stage's later steps; None: no averaging.
@@ -96,8 +98,10 @@ class Loop:
     ranks: Ranks = ALONE
     stop: Stop = field(default_factory=Stop)
     stopped: int | None = None
+    feed: Feed = field(init=False)
 
     def __post_init__(self) -> None:
+        self.feed = make_feed(self.data, self.recipe, self.ranks.rank, self.ranks.size)
         self._synchronised = Synchronised(self.model) if self.recipe.sync_batch_norm else None
         if self._synchronised is not None:
             self.model = self._synchronised.network
@@ -107,8 +111,8 @@ class Loop:
 
     @property
     def batches(self) -> int:
-        """Batches per epoch; pictures beyond the last full batch wait for the next epoch's order."""
-        return batches_per_epoch(self.recipe, self.data)
+        """Batches per epoch."""
+        return self.feed.batches
 
     @property
     def steps(self) -> int:
@@ -133,25 +137,27 @@ class Loop:
             after_batch: called after each batch with its loss; may raise to stop.
 
         Returns:
-            Training loss, learning rate and images/s of the epoch; with a hold also the stage's steps so far after
-            which growth waited.
+            Training loss, learning rate and images/s of the epoch; of streamed pictures the share of time that was
+            waited for them, and how many cannot be read; with a hold the stage's steps so far after which growth
+            waited.
 
         Raises:
             DivergedError: the loss is not finite; the parameters are those from before that batch.
         """
         begin_training(self.stage, self.model)
-        order = epoch_order(len(self.data), self._order_seed, self.progress.epoch)
-        began, seen = time.perf_counter(), 0
-        while self.progress.batch < self.batches:
-            start = self.progress.batch * self.recipe.batch
-            loss = self._train_batch(order[start : start + self.recipe.batch])
-            seen += self.recipe.batch
+        began, seen, waited = time.perf_counter(), 0, self.feed.waited
+        for batch in self.feed.epoch(self._order_seed, self.progress.epoch, self.progress.batch):
+            loss = self._train_batch(batch)
+            seen += len(batch) * self.ranks.size
             after_batch(loss)
+        seconds = max(1e-9, time.perf_counter() - began)
         record = {
             "train_loss": self.progress.loss_sum / self.batches,
             "lr": self.optimizer.param_groups[0]["lr"],
-            "images_per_second": round(seen / max(1e-9, time.perf_counter() - began), 1),
+            "images_per_second": round(seen / seconds, 1),
         }
+        if isinstance(self.data, StreamedSet):
+            record |= {"waited": round((self.feed.waited - waited) / seconds, 3), "unreadable": len(self.data.bad)}
         if self.hold is not None:
             record["held"] = self.hold.held
         self.progress.epoch += 1
@@ -160,9 +166,8 @@ class Loop:
 
     def forward_loss(self) -> Tensor:
         """The loss of the first micro-batch of the first epoch, which no step follows."""
-        order = epoch_order(len(self.data), self._order_seed, 0)[: self.recipe.batch]
         begin_training(self.stage, self.model)
-        return self._loss(np.split(order[self.ranks.part(len(order))], self.recipe.accumulate)[0], 0)
+        return self._loss(self._micro_batches(next(iter(self.feed.epoch(self._order_seed, 0))))[0], 0)
 
     def check_parameters(self) -> None:
         """See that every parameter is finite, so that no checkpoint holds a network that is lost.
@@ -188,13 +193,13 @@ class Loop:
         # Each stage has orders of its own; the baseline shares those of phase 1, as the networks start alike.
         return self.recipe.seed + 2**32 * {"phase2": 1, "classifier": 2, "weights": 3}.get(self.stage.name, 0)
 
-    def _train_batch(self, indices: Any) -> float:
+    def _train_batch(self, batch: Batch) -> float:
         progress = self.progress
         done = progress.epoch * self.batches + progress.batch
         set_rates(self.optimizer, self.stage, options_of(self.recipe, self.stage), done, self.steps)
         self.optimizer.zero_grad()
-        parts = np.split(indices[self.ranks.part(len(indices))], self.recipe.accumulate)
-        own = sum(self._learn(part, done, last=part is parts[-1]) for part in parts) / len(parts)
+        parts = self._micro_batches(batch)
+        own = sum(self._learn(part, done, len(part) / len(batch), last=part is parts[-1]) for part in parts)
         value = self._agreed(own)
         if not math.isfinite(value):
             raise self.diverged(f"The loss is {value}", f"epoch {progress.epoch + 1}, batch {progress.batch + 1}")
@@ -209,25 +214,25 @@ class Loop:
         progress.loss_sum += value
         return value
 
-    def _learn(self, indices: Any, done: int, *, last: bool) -> float:
-        """Add a micro-batch's share to the gradients, and return its loss; behind the last one ranks share them."""
+    def _micro_batches(self, batch: Batch) -> list[Batch]:
+        """The batch in as many parts as gradients are added up over; fewer where it has fewer pictures."""
+        count = min(self.recipe.accumulate, len(batch))
+        parts = zip(batch.images.tensor_split(count), batch.labels.tensor_split(count), strict=True)
+        return [Batch(images, labels) for images, labels in parts]
+
+    def _learn(self, part: Batch, done: int, share: float, *, last: bool) -> float:
+        """Add a micro-batch's share to the gradients, and return its share of the loss; behind the last, ranks meet."""
         wrapped = self._wrapped
         with wrapped.no_sync() if isinstance(wrapped, DistributedDataParallel) and not last else nullcontext():
-            loss = self._loss(indices, done)
-            (loss / self.recipe.accumulate).backward()  # type: ignore[no-untyped-call]
+            loss = self._loss(part, done) * share
+            loss.backward()  # type: ignore[no-untyped-call]
         return loss.item()
 
-    def _loss(self, indices: Any, done: int) -> Tensor:
-        """The loss of a micro-batch of pictures, when so many steps of the stage are done."""
-        augment, place = self.recipe.augment, next(self.model.parameters())
-        images = as_input(
-            self.data.images[indices],
-            Augmentation(augment.flip, augment.crop),
-            self._order_seed,
-            self.progress.epoch,
-            indices,
-        ).to(place.device, place.dtype)
-        labels = torch.from_numpy(self.data.labels[indices]).to(place.device)
+    def _loss(self, part: Batch, done: int) -> Tensor:
+        """The loss of a micro-batch, when so many steps of the stage are done."""
+        place = next(self.model.parameters())
+        images = as_input(part.images.to(place.device)).to(place.dtype)
+        labels = part.labels.to(place.device)
         with self.precision.context():
             logits, penalty = self._answer(images, self.stage.noise * (1 - done / max(1, self.steps)))
             taught = self._taught(images)

@@ -1,9 +1,12 @@
 """The pictures of a run: what it trains on, what it is measured on, and whether they fit the network."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from firebit import zoo
 from firebit.data import ImageSet, load, names, split
+from firebit.data.stream import Streaming
+from firebit.data.streamed import StreamedSet
 from firebit.errors import DataError, UsageError
 from firebit.train.recipe import Recipe
 
@@ -16,6 +19,18 @@ class Pictures:
     held_out: ImageSet
     held_out_name: str
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth a line, of streamed pictures: where the order of classes comes from, shards cut short."""
+        sets = (data for data in (self.train, self.held_out) if isinstance(data, StreamedSet))
+        return tuple(dict.fromkeys(note for data in sets for note in data.source.notes))
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """What is wrong with each streamed picture that was met so far and cannot be read."""
+        sets = (data for data in (self.train, self.held_out) if isinstance(data, StreamedSet))
+        return tuple(dict.fromkeys(problem for data in sets for problem in data.bad))
+
 
 def load_pictures(recipe: Recipe) -> Pictures:
     """Load the recipe's data set; with a validation share, measure on that part of the training set.
@@ -25,14 +40,27 @@ def load_pictures(recipe: Recipe) -> Pictures:
         UsageError: the pictures do not fit the network, or are fewer than one batch.
     """
     size = picture_size(recipe)
-    train = load(recipe.data, "train", size=size)
+    train = load(recipe.data, "train", size=size, streaming=streaming(recipe))
     if recipe.validation:
         kept, held_out = split(train, recipe.validation, recipe.seed)
         pictures = Pictures(kept, held_out, "validation")
     else:
-        pictures = Pictures(train, load(recipe.data, "test", size=size), "test")
+        pictures = Pictures(train, load(recipe.data, "test", size=size, streaming=streaming(recipe)), "test")
     _check(recipe, pictures)
     return pictures
+
+
+def streaming(recipe: Recipe) -> Streaming:
+    """How the recipe wants pictures to be streamed."""
+    options = recipe.input
+    return Streaming(
+        classes=Path(options.classes) if options.classes else None,
+        test=options.test,
+        shorter=options.resize,
+        skip_bad=options.bad_shards == "skip",
+        always=options.stream,
+        workers=options.workers,
+    )
 
 
 def picture_size(recipe: Recipe) -> int | None:

@@ -169,6 +169,26 @@ class Augment(_Table):
     crop: int = Field(0, ge=0)
 
 
+class Input(_Table):
+    """How pictures are read that are not held in memory, and what is cut out of them."""
+
+    stream: bool = Field(False, description="also folders that fit into memory")
+    workers: int | None = Field(None, ge=0, le=256, description="processes that decode, per rank; None: all cores")
+    classes: str | None = Field(None, description="file with the order of the classes; None: the data's own, or sorted")
+    test: str | None = Field(None, description="shards of the test set, where data is a pattern of shards")
+    resize: int | None = Field(None, ge=8, description="shorter side before the middle is cut out; None: the size")
+    area: tuple[FiniteFloat, FiniteFloat] = Field((0.08, 1.0), description="share of a picture that training cuts out")
+    aspect: FiniteFloat = Field(4 / 3, ge=1, description="width / height of the widest cut; its inverse: the tallest")
+    bad_pictures: Literal["skip", "fail"] = "skip"
+    bad_shards: Literal["fail", "skip"] = "fail"
+
+    @model_validator(mode="after")
+    def _shares(self) -> "Input":
+        if not 0 < self.area[0] <= self.area[1] <= 1:
+            raise ValueError(f"area {list(self.area)} is no pair of shares: give two numbers, 0 < first ≤ second ≤ 1")
+        return self
+
+
 class Recipe(_Table):
     """A training run. Every field can be set in TOML and overridden as ``table.key=value``."""
 
@@ -193,6 +213,7 @@ class Recipe(_Table):
     loss: Loss = Loss()
     average: Average = Average()
     augment: Augment = Augment()
+    input: Input = Input()
     baseline: Baseline = Baseline()
     phase1: Phase = Phase(epochs=4, lr=0.03, growth=2e-4)
     phase2: Phase = Phase(epochs=3, lr=0.01, growth=2e-3)

@@ -48,6 +48,10 @@ class RunFolder:
         return self.path / "results.json"
 
     @property
+    def unreadable_file(self) -> Path:
+        return self.path / "unreadable.txt"
+
+    @property
     def compiled_file(self) -> Path:
         return self.path / COMPILED_FILE
 

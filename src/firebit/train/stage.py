@@ -182,11 +182,6 @@ def harden_outline(recipe: Recipe, data: ImageSet) -> nn.Module:
     return harden(net, example_of(data), layers=recipe.layers)
 
 
-def batches_per_epoch(recipe: Recipe, data: ImageSet) -> int:
-    """How many; pictures beyond the last full batch wait for the next epoch's order."""
-    return max(1, len(data) // recipe.batch)
-
-
 def make_growth(stage: Stage, model: nn.Module, layers: Sequence[str], steps: int = 1) -> SlopeGrowth | None:
     """The stage's slope growth, or None where it trains no rectifiers.
 
