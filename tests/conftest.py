@@ -55,3 +55,36 @@ def run_folder(few_digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     }
     fit(make_recipe(tree), folder)
     return folder.path
+
+
+@pytest.fixture(scope="session")
+def few_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree as ImageNet has it: three classes of digits as JPEG files of many sizes, 60 to train on and 18 to test on;
+    not to be written to."""
+    from PIL import Image
+
+    from firebit.data import load
+
+    root = tmp_path_factory.mktemp("photos") / "few"
+    for split, folder, count in (("train", "train", 20), ("test", "val", 6)):
+        digits = load("digits", split)
+        for label, name in enumerate(("n01440764", "n01443537", "n01484850")):
+            place = root / folder / name
+            place.mkdir(parents=True)
+            for number, index in enumerate(np.flatnonzero(digits.labels == label)[:count]):
+                picture = Image.fromarray(digits.images[index, 0]).convert("RGB")
+                size = (40 + (7 * number + label) % 30, 40 + (5 * number) % 25)
+                stem = f"{name}_{number}" if folder == "train" else f"ILSVRC2012_val_{6 * label + number + 1:08}"
+                picture.resize(size).save(place / f"{stem}.JPEG", quality=90)
+    return root
+
+
+@pytest.fixture(scope="session")
+def few_shards(few_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as tar shards of some twenty pictures; not to be written to."""
+    from firebit.data.pack import pack
+    from firebit.data.tree import open_tree
+
+    folder = tmp_path_factory.mktemp("shards") / "few"
+    pack({split: open_tree(few_photos, split, f"few-{split}") for split in ("train", "test")}, folder, 40_000)
+    return folder

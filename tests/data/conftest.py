@@ -1,7 +1,9 @@
 """Writers of small files that are correct, for tests to break."""
 
 import gzip
+import io
 import struct
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,3 +53,17 @@ def idx_folder() -> Callable[..., Path]:
 @pytest.fixture
 def picture() -> Callable[..., Path]:
     return write_picture
+
+
+def write_tar(path: Path, members: list[tuple[str, bytes]]) -> Path:
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, content in members:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+@pytest.fixture
+def tar() -> Callable[..., Path]:
+    return write_tar

@@ -29,6 +29,7 @@ from firebit.cli import (
     reproduce,
     search,
     serve,
+    shards,
     summary,
     train,
 )
@@ -81,6 +82,7 @@ app.command("reproduce")(reproduce.command)
 app.command("inspect")(inspect.command)
 app.command("models")(models.command)
 app.add_typer(data.app, name="data")
+app.command("shards")(shards.command)
 app.command("doctor")(doctor.command)
 
 

@@ -22,6 +22,8 @@ def epoch_line(record: dict[str, Any]) -> str:
         parts.append(f"with steps {100 * record['steps']['top1']:.2f} %")
     if "census" in record:
         parts.append(f"binary {100 * record['census']['level']:.1f} %")
+    if "waited" in record:
+        parts.append(f"{record['images_per_second']:,.0f} pictures/s, waited {100 * record['waited']:.0f} % for them")
     return " · ".join(parts)
 
 

@@ -17,7 +17,12 @@ _RUNS = Path("runs")
 
 
 def command(
-    data: Annotated[str, typer.Argument(help="digits, mnist, cifar10, … or a folder of pictures.")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="digits, mnist, cifar10, …, a folder of pictures or tar shards, a pattern of shards, hf:NAME."
+        ),
+    ],
     net: Annotated[str | None, typer.Option(help="Network of the zoo, instead of the recipe's.")] = None,
     recipe: Annotated[
         str | None,
@@ -28,6 +33,12 @@ def command(
         typer.Option("--set", metavar="KEY=VALUE", help="Override a field, e.g. phase1.epochs=5."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
+    classes: Annotated[
+        Path | None, typer.Option(help="A file with the order of the classes, of streamed pictures.")
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Use the whole pictures of tar shards that end in the middle.")
+    ] = False,
     name: Annotated[str | None, typer.Option(help="Name of the run directory. Default: the data's name.")] = None,
     runs: Annotated[Path, typer.Option(help="Where run directories are made.")] = _RUNS,
     resume: Annotated[
@@ -52,10 +63,13 @@ def command(
     On several GPUs or machines: torchrun --nproc-per-node=N -m firebit train DATA …
     """
     from firebit.train.distributed import joined
+    from firebit.train.toml import quoted
 
     overrides = list(set_ or [])
     overrides += [f"net.name={net}"] if net else []
     overrides += [f"seed={seed}"] if seed is not None else []
+    overrides += [f"input.classes={quoted(str(classes.resolve()))}"] if classes else []
+    overrides += ["input.bad_shards=skip"] if skip_bad else []
     overrides += [f"device={device}"] if device else []
     with joined() as ranks:
         folder = _agreed_folder(ranks, runs, name, data, resume)
@@ -135,7 +149,10 @@ def _recipe(data: str, recipe: str | None, overrides: list[str]) -> "Recipe":
 
 def _resumed(folder: "RunFolder", data: str, recipe: str | None, overrides: list[str]) -> "Recipe":
     if recipe or overrides:
-        raise UsageError("A resumed run keeps its recipe.", "Leave out --recipe, --net, --seed, --device and --set.")
+        raise UsageError(
+            "A resumed run keeps its recipe.",
+            "Leave out --recipe, --net, --seed, --device, --classes, --skip-bad and --set.",
+        )
     found = folder.recipe()
     if found.data != data:
         raise UsageError(

@@ -122,6 +122,9 @@ class _Digesting(RawIOBase):
         self.bytes += memoryview(content).nbytes
         return self._file.write(content)
 
+    def tell(self) -> int:
+        return self.bytes
+
 
 class _Writer:
     """A shard as it grows."""
@@ -129,7 +132,7 @@ class _Writer:
     def __init__(self, file: IO[bytes]) -> None:
         self._out = _Digesting(file)
         self._found: list[tuple[int, int, int]] = []
-        self._tar = tarfile.TarFile.open(mode="w|", fileobj=self._out, format=tarfile.USTAR_FORMAT)
+        self._tar = tarfile.TarFile(mode="w", fileobj=self._out, format=tarfile.USTAR_FORMAT)
 
     def add(self, key: str, kind: str, content: bytes, label: int) -> None:
         self._found.append((self._tar.offset + _HEADER, len(content), label))

@@ -93,7 +93,7 @@ def open_tree(root: Path, split: str, name: str, classes: Path | None = None) ->
     Raises:
         DataError: folders, files or classes are missing, differ between the splits, or lie in each other's place.
     """
-    train, held_out = root / "train", _held_out(root)
+    train, held_out = root / "train", held_out_folder(root)
     folders = _class_folders(train)
     order = order_of(folders, classes)
     inside = _class_folders(held_out) if held_out else []
@@ -113,7 +113,8 @@ def open_classes(root: Path, name: str, classes: Path | None = None) -> TreeSour
     return _foldered(root, order_of(_class_folders(root), classes), name, None)
 
 
-def _held_out(root: Path) -> Path | None:
+def held_out_folder(root: Path) -> Path | None:
+    """The folder of the test set of a tree; None where there is none."""
     return next((root / name for name in ("test", "val") if (root / name).is_dir()), None)
 
 

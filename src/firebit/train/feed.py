@@ -6,6 +6,7 @@ part of every step, so that a run on `world` ranks sees the same steps as one on
 
 import signal
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -194,16 +195,19 @@ class _Decoding(Dataset[_Part]):
 
 def _decoded_in_turn(source: Source, view: View, requests: Sequence[_Request], workers: int) -> Iterator[_Part]:
     """The answers to requests, in their order."""
-    loader = DataLoader(
-        _Decoding(source, view),
-        batch_size=None,
-        sampler=requests,
-        num_workers=min(workers, len(requests)),
-        collate_fn=_as_it_is,
-        worker_init_fn=_leave_signals,
-        # Else it would draw from torch's random numbers, and with them change what is trained.
-        generator=torch.Generator(),
-    )
+    with warnings.catch_warnings():
+        # It would advise against as many workers as were asked for.
+        warnings.simplefilter("ignore", UserWarning)
+        loader = DataLoader(
+            _Decoding(source, view),
+            batch_size=None,
+            sampler=requests,
+            num_workers=min(workers, len(requests)),
+            collate_fn=_as_it_is,
+            worker_init_fn=_leave_signals,
+            # Else it would draw from torch's random numbers, and with them change what is trained.
+            generator=torch.Generator(),
+        )
     try:
         yield from loader
     except RuntimeError as error:
