@@ -145,6 +145,7 @@ def resident(process: psutil.Process) -> tuple[int, int, int]:
 def memory(minutes: float, count: int, folder: Path) -> dict[str, Any]:
     """Stream for a time, and sample what is resident."""
     feed = StreamedFeed(opened(write_shards(folder, count)), BATCH, RandomCrop(SIDE))
+    print("streaming", flush=True)
     process, began, sampled, seen, epoch = psutil.Process(), time.monotonic(), 0.0, 0, 0
     samples: list[tuple[float, int, int, int]] = []
     while (passed := time.monotonic() - began) < 60 * minutes:
@@ -204,9 +205,9 @@ def page(record: dict[str, Any]) -> str:
             f"`{part['command']}`",
             "",
             f"{part['machine']}, one thread each, {part['date']}. {part['note']}".rstrip(),
-            f"{part['pictures']:,} JPEG files of 500 × 375 pixels, {part['mean_bytes'] / 1e3:.0f} kB on average, in tar",
-            "shards. One worker cuts out random parts of 227 × 227; AlexNet with rectifiers and batch norm takes steps of",
-            f"{part['batch']} pictures.",
+            f"{part['pictures']:,} JPEG files of 500 × 375 pixels, {part['mean_bytes'] / 1e3:.0f} kB on average,",
+            "in tar shards. One worker cuts out random parts of 227 × 227; AlexNet with rectifiers and batch norm takes",
+            f"steps of {part['batch']} pictures.",
             "",
             "| | pictures per second of processor time, median (lowest, highest) | on the wall, median |",
             "|---|---|---|",
@@ -216,8 +217,8 @@ def page(record: dict[str, Any]) -> str:
             lines.append(f"| {name} | {median(busy):.1f} ({min(busy):.1f}, {max(busy):.1f}) | {median(wall):.1f} |")
         lines += [
             "",
-            f"The pipeline gives {median(ratios):.1f} times what the step consumes (ratios of {len(ratios)} rounds, lowest "
-            f"{min(ratios):.1f}, highest {max(ratios):.1f}).",
+            f"The pipeline gives {median(ratios):.1f} times what the step consumes (median of {len(ratios)} rounds,",
+            f"lowest {min(ratios):.1f}, highest {max(ratios):.1f}).",
             "",
         ]
     if (part := record.get("memory")) is not None:
@@ -252,7 +253,7 @@ def main() -> None:
     parser.add_argument("what", choices=("rates", "memory"))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--minutes", type=float, default=20)
-    parser.add_argument("--pictures", type=int, default=0, help="512 for rates, 3000 for memory")
+    parser.add_argument("--pictures", type=int, default=0, help="512 for rates, 1000 for memory")
     parser.add_argument("--note", default="", help="what else the machine did")
     parser.add_argument("--out", type=Path, default=RESULTS / "input.json")
     options = parser.parse_args()
@@ -262,7 +263,7 @@ def main() -> None:
             found = rates(options.rounds, options.pictures or 512, Path(folder))
             command = f"python benchmarks/input.py rates --rounds {options.rounds}"
         else:
-            found = memory(options.minutes, options.pictures or 3000, Path(folder))
+            found = memory(options.minutes, options.pictures or 1000, Path(folder))
             command = f"python benchmarks/input.py memory --minutes {options.minutes:g}"
     found |= {"command": command, "machine": processor(), "date": date.today().isoformat(), "note": options.note}
     record = json.loads(options.out.read_text("utf-8")) if options.out.is_file() else {}

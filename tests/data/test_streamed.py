@@ -69,6 +69,21 @@ def test_decoding_has_no_state(stream: StreamedSet) -> None:
     assert not np.array_equal(other.images[0], alone.images[0])
 
 
+def test_classes_in_another_order(memory: ImageSet, stream: StreamedSet) -> None:
+    classes = ("n01484850", "n01440764", "n01443537")
+    for data in (memory, stream):
+        moved = data.ordered(classes)
+        assert moved.classes == classes and data.ordered(data.classes) is data
+        assert [classes[label] for label in moved.labels] == [data.classes[label] for label in data.labels]
+        with pytest.raises(DataError, match="other classes"):
+            data.ordered(("a", "b", "c"))
+    part = stream.subset([50, 3]).ordered(classes)
+    assert part.labels.tolist() == [0, 1] and isinstance(part, StreamedSet)
+    assert decoded(part.source, part.view, 0, 0, part.members).labels.tolist() == [0, 1]
+    # Files lie where they lay: their folders are named by classes.
+    assert np.array_equal(part.images[0], stream.images[50])
+
+
 @pytest.fixture
 def damaged(few_photos: Path, tmp_path: Path) -> StreamedSet:
     tree = shutil.copytree(few_photos, tmp_path / "tree")

@@ -13,17 +13,22 @@ from firebit.errors import ModelFileError, UsageError
 
 if TYPE_CHECKING:
     from firebit.data import ImageSet
+    from firebit.engine.network import Network
     from firebit.metrics import Metrics
     from firebit.nn.census import Census
 
 
+_PART = 1000
+
+
 @dataclass(frozen=True)
 class Subject:
-    """The network that is measured: its kind, the pictures (C, H, W) and classes it takes, and how to measure it."""
+    """The network that is measured: its kind, pictures (C, H, W), classes and their names, and how to measure it."""
 
     network: str
     shape: tuple[int, ...]
     classes: int
+    names: tuple[str, ...]
     measure: "Callable[[ImageSet], tuple[Metrics, Census | None]]"
 
 
@@ -47,7 +52,7 @@ def command(
 
     path, source = _find(target, network, data)
     subject = _compiled(path) if is_plan(path) else _trained(path)
-    pictures = load_fitting(source, split, subject.shape, subject.classes)
+    pictures = load_fitting(source, split, subject.shape, subject.classes, subject.names)
     metrics, census = subject.measure(pictures)
     if json_:
         values = {"network": subject.network, "data": pictures.name, "metrics": metrics.to_dict()}
@@ -99,12 +104,11 @@ def _trained(path: Path) -> Subject:
 
     loaded = load_model_file(path)
     shape = tuple(loaded.example.shape[1:])
-    return Subject(loaded.network, shape, len(loaded.classes), lambda pictures: evaluate(loaded.model, pictures))
+    names = loaded.classes
+    return Subject(loaded.network, shape, len(names), names, lambda pictures: evaluate(loaded.model, pictures))
 
 
 def _compiled(path: Path) -> Subject:
-    from firebit.metrics import measure
-
     network = load_classifier(path)
     assert network.plan.logits is not None
     classes = len(network.plan.logits.bias)
@@ -112,5 +116,17 @@ def _compiled(path: Path) -> Subject:
         COMPILED,
         network.input_shape,
         classes,
-        lambda pictures: (measure(network.logits(pictures.images), pictures.labels), None),
+        network.plan.classes,
+        lambda pictures: (_measured(network, pictures), None),
     )
+
+
+def _measured(network: "Network", pictures: "ImageSet") -> "Metrics":
+    import numpy as np
+
+    from firebit.data.streamed import StreamedSet
+    from firebit.metrics import measure
+
+    found = pictures.readable() if isinstance(pictures, StreamedSet) else pictures
+    parts = (found.images[at : at + _PART] for at in range(0, len(found), _PART))
+    return measure(np.concatenate([network.logits(part) for part in parts]), found.labels)

@@ -72,7 +72,7 @@ def load_at_hand(data: str | None, own: str | None, split: str, network: "Networ
     if source is None or logits is None:
         return None
     try:
-        return load_fitting(source, split, network.input_shape, len(logits.bias))
+        return load_fitting(source, split, network.input_shape, len(logits.bias), network.plan.classes)
     except DataError as error:
         if data is not None:
             raise
@@ -80,7 +80,9 @@ def load_at_hand(data: str | None, own: str | None, split: str, network: "Networ
         return None
 
 
-def load_fitting(source: str, split: str, shape: tuple[int, ...], classes: int | None = None) -> "ImageSet":
+def load_fitting(
+    source: str, split: str, shape: tuple[int, ...], classes: int | None = None, order: tuple[str, ...] = ()
+) -> "ImageSet":
     """Pictures for a network, those of a folder brought to its size.
 
     Args:
@@ -88,6 +90,7 @@ def load_fitting(source: str, split: str, shape: tuple[int, ...], classes: int |
         split: "train" or "test".
         shape: (C, H, W) that the network takes.
         classes: how many it tells apart; None: the pictures' may be others.
+        order: their names in the network's order: labels of pictures of the same classes are brought to that.
 
     Raises:
         UsageError: the pictures do not fit the network.
@@ -104,7 +107,7 @@ def load_fitting(source: str, split: str, shape: tuple[int, ...], classes: int |
             f"The network takes pictures of {_sides(shape)}{told}; {pictures.name} has {_sides(found)}{has}.",
             "Choose a data set of that shape.",
         )
-    return pictures
+    return pictures.ordered(order) if set(order) == set(pictures.classes) else pictures
 
 
 def _sides(shape: tuple[int, ...]) -> str:

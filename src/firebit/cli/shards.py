@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from firebit.data.source import Source
 
-_UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+_UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 _SHOWN = 5
 _STEP = 10_000
 
@@ -87,7 +87,7 @@ def _check(folder: Path) -> None:
 
 
 def _bytes(text: str) -> int:
-    found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)\s*([kmgt]?b)?", text.strip().lower())
+    found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,6})?)\s*([kmgt]?b)?", text.strip().lower())
     if found is None:
         raise UsageError(f"--size {text!r} is no size.", "Write for example --size 1GB.")
-    return int(float(found[1]) * _UNITS[found[2] or ""])
+    return int(float(found[1]) * _UNITS[found[2] or "b"])

@@ -1,6 +1,6 @@
 """Data sets by Hugging Face's `datasets` (extra `hf`): by name, or a local folder of Arrow, Parquet or pictures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,9 @@ class TableSource:
 
     def order(self, seed: int, epoch: int) -> NDArray[np.int64]:
         return epoch_order(len(self.labels), seed, epoch)
+
+    def relabelled(self, classes: tuple[str, ...], labels: NDArray[np.int64]) -> "TableSource":
+        return replace(self, classes=classes, labels=labels)
 
     def fingerprint(self) -> str:
         return digest("table", self.classes, self.labels, self.column.encode())

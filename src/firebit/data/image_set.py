@@ -90,6 +90,25 @@ class ImageSet:
             )
         return chosen.astype(np.int64)
 
+    def ordered(self, classes: tuple[str, ...]) -> "ImageSet":
+        """The same pictures with their classes in another order, as a network may have them.
+
+        Args:
+            classes: the names of :attr:`classes`, in any order.
+
+        Raises:
+            DataError: they are others.
+        """
+        if classes == self.classes:
+            return self
+        if set(classes) != set(self.classes) or len(classes) != len(self.classes):
+            raise DataError(f"{self.name} has other classes.", "Give pictures of the same classes.")
+        moved = np.array([classes.index(name) for name in self.classes], np.int64)
+        return self._relabelled(classes, moved)
+
+    def _relabelled(self, classes: tuple[str, ...], moved: NDArray[np.int64]) -> "ImageSet":
+        return replace(self, classes=classes, labels=moved[self.labels])
+
     def fingerprint(self) -> str:
         """SHA-256 (64 hexadecimal digits) over shape, classes, pixels and labels; the same on every machine."""
         header = json.dumps({"shape": self.images.shape, "classes": self.classes}).encode()

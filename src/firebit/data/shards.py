@@ -10,7 +10,7 @@ import itertools
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from io import FileIO
 from pathlib import Path
@@ -82,6 +82,9 @@ class ShardSource:
         shards = np.argsort(random_words(seed, epoch, np.arange(count), SHARD), kind="stable")
         stream = np.concatenate([np.arange(self.starts[shard], self.starts[shard + 1]) for shard in shards])
         return drawn_through_buffer(stream, random_words(seed, epoch, np.arange(len(stream)), BUFFER), BUFFERED)
+
+    def relabelled(self, classes: tuple[str, ...], labels: NDArray[np.int64]) -> "ShardSource":
+        return replace(self, classes=classes, labels=labels)
 
     def fingerprint(self) -> str:
         names = "\n".join(Path(self.shards[at]).name for at in range(len(self.shards)))

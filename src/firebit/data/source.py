@@ -45,6 +45,9 @@ class Source(Protocol):
     def order(self, seed: int, epoch: int) -> NDArray[np.int64]:
         """The order in which an epoch visits all pictures: int64 (N,), a permutation."""
 
+    def relabelled(self, classes: tuple[str, ...], labels: NDArray[np.int64]) -> "Source":
+        """The same with classes in another order, and labels that go with it."""
+
     def fingerprint(self) -> str:
         """SHA-256 (64 hexadecimal digits) over names and labels; of pixels only as far as sizes of files tell."""
 

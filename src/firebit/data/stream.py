@@ -74,7 +74,7 @@ def open_named(spec: str, split: str, size: int | None, how: Streaming) -> Strea
     if pattern is None:
         raise UsageError(
             f"{spec} is the training set, and no test set is named.",
-            "Name its shards with --set input.test=PATTERN, or hold some out with --set validation=0.05.",
+            "Name its shards with --set input.test=PATTERN, or where there is no --set give them with --split train.",
         )
     stem = Path(spec).name.partition("{")[0].removesuffix(".tar").rstrip("-_.") or "shards"
     return _set(shards.open_shards(shards.expanded(pattern), f"{stem}-{split}", how.classes, how.skip_bad), size, how)

@@ -135,6 +135,11 @@ class StreamedSet(ImageSet):
         labels, images = self.source.labels[members], _lazy(self.source, members, self.view)
         return replace(self, images=images, labels=labels, members=members)
 
+    def _relabelled(self, classes: tuple[str, ...], moved: NDArray[np.int64]) -> "StreamedSet":
+        source = self.source.relabelled(classes, moved[self.source.labels])
+        images, labels = _lazy(source, self.members, self.view), source.labels[self.members]
+        return replace(self, images=images, classes=classes, labels=labels, source=source)
+
     def readable(self) -> "StreamedSet":
         """Those that can be read; what nobody has looked at yet is decoded now to see.
 

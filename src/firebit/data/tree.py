@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +53,9 @@ class TreeSource:
 
     def order(self, seed: int, epoch: int) -> NDArray[np.int64]:
         return epoch_order(len(self.labels), seed, epoch)
+
+    def relabelled(self, classes: tuple[str, ...], labels: NDArray[np.int64]) -> "TreeSource":
+        return replace(self, classes=classes, labels=labels)
 
     def fingerprint(self) -> str:
         # To ask for the size of every file takes minutes on a network; other versions of a data set differ in most.

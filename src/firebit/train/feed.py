@@ -208,8 +208,9 @@ def _decoded_in_turn(source: Source, view: View, requests: Sequence[_Request], w
             # Else it would draw from torch's random numbers, and with them change what is trained.
             generator=torch.Generator(),
         )
+        parts = iter(loader)
     try:
-        yield from loader
+        yield from parts
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
