@@ -120,7 +120,7 @@ def test_the_recipe_says_how_pictures_are_cut(few_photos: Path, tiny: Callable[.
 
 
 def test_pictures_outside_of_training_in_their_order(few_photos: Path) -> None:
-    found = list(still_batches(photos(few_photos, 1), 25, 55))
+    found = list(still_batches(photos(few_photos, 1), 25, slice(55)))
     assert [len(each.labels) for each in found] == [25, 25, 5]
     assert np.array_equal(torch.cat([each.images for each in found]).numpy(), photos(few_photos).images[:55])
 
@@ -138,7 +138,7 @@ def test_what_cannot_be_read_is_left_out_and_noted(damaged: StreamedSet) -> None
     found = list(StreamedFeed(damaged, 10, VIEW).epoch(0, 0))
     assert sum(len(each.labels) for each in found) == 58 and len(damaged.bad) == 2
     assert all("Not a whole PNG or JPEG picture" in problem for problem in damaged.bad)
-    assert sum(len(each.labels) for each in still_batches(damaged, 10, 60)) == 58
+    assert sum(len(each.labels) for each in still_batches(damaged, 10, slice(60))) == 58
 
 
 def test_what_cannot_be_read_ends_training_where_asked(damaged: StreamedSet) -> None:
