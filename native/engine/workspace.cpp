@@ -22,7 +22,8 @@ void Needs::include(const Layer& layer, std::size_t pictures) {
   grow(line, std::max(layer.fired.width, layer.units.width) * sizeof(std::int32_t));
   if (layer.post) grow(line, pool_line(layer.units.width, *layer.post));
   grow(total, std::max((channels + 4) * total_stride(layer), layer.is_dot ? pictures * 4 * quads(channels) : 0));
-  grow(sums, rounded_up(channels, table_outputs) * tile_columns);
+  // Groups of one output write as many rows as fill up four behind the last.
+  grow(sums, (rounded_up(channels, table_outputs) + 4) * tile_columns);
   grow(nibbles, quads(channels) * tile_columns);
   std::size_t padded = 0;
   for (const Term& term : layer.terms) {

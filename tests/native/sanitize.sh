@@ -25,4 +25,4 @@ cd "$root"
 compiler=${CXX:-g++}
 LD_PRELOAD="$("$compiler" -print-file-name=libasan.so) $("$compiler" -print-file-name=libubsan.so) \
 $("$compiler" -print-file-name=libstdc++.so)" \
-  ASAN_OPTIONS=detect_leaks=0 PYTHONPATH="$work/path" python -m pytest -q -p no:cacheprovider "$@"
+  ASAN_OPTIONS=detect_leaks=0 PYTHONPATH="$work/path" python -m pytest -q -s -p no:cacheprovider "$@"
