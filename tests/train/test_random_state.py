@@ -22,3 +22,13 @@ def test_what_a_gpu_left_behind_it_is_left_out() -> None:
     expected = torch.rand(3)
     put_random_state(state, CPU)
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_state_that_is_a_row_of_many_is_its_own() -> None:
+    states = []
+    for seed in (5, 6):
+        torch.manual_seed(seed)
+        states.append(get_random_state(CPU))
+    expected = torch.rand(3)
+    put_random_state(torch.stack(states)[1], CPU)
+    assert torch.equal(torch.rand(3), expected)

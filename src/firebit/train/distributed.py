@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from inspect import signature
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
@@ -27,11 +28,8 @@ T = TypeVar("T")
 _PATIENCE = timedelta(hours=2)
 _ARRIVAL = timedelta(minutes=10)
 # What keeps buffers as they are is called otherwise from torch 2.13 on.
-_BUFFERS = next(
-    name
-    for name in ("forward_sync_buffers", "broadcast_buffers")
-    if name in signature(DistributedDataParallel).parameters
-)
+_RENAMED = "forward_sync_buffers" in signature(DistributedDataParallel).parameters
+_BUFFERS: dict[str, Any] = {"forward_sync_buffers" if _RENAMED else "broadcast_buffers": False}
 
 
 @dataclass(frozen=True)
@@ -128,7 +126,7 @@ class Ranks:
         if self.size == 1 or not trains:
             return model
         # Batch statistics are averaged by share_statistics, in place of those of the first rank for all.
-        return DistributedDataParallel(model, **{_BUFFERS: False})
+        return DistributedDataParallel(model, **_BUFFERS)
 
     def share_statistics(self, model: nn.Module) -> None:
         """Replace running statistics of batch norms that train by their means over the ranks."""
@@ -138,7 +136,7 @@ class Ranks:
         flat = torch.cat([values.flatten() for values in found])
         distributed.all_reduce(flat)
         flat /= self.size
-        for values, mean in zip(found, flat.split([values.numel() for values in found]), strict=True):
+        for values, mean in zip(found, torch.split(flat, [values.numel() for values in found]), strict=True):
             values.copy_(mean.view_as(values))
 
     def check_replicas(self, model: nn.Module, when: str) -> None:
@@ -225,7 +223,7 @@ def joined() -> Iterator[Ranks]:
     try:
         if torch.cuda.is_available():
             torch.cuda.set_device(ranks.local % torch.cuda.device_count())
-        store, _, _ = next(distributed.rendezvous("env://", timeout=_ARRIVAL))
+        store, _, _ = next(rendezvous("env://", timeout=_ARRIVAL))
         store = meet(store, ranks.rank, ranks.size, _ARRIVAL)
         distributed.init_process_group(store=store, rank=ranks.rank, world_size=ranks.size, timeout=_PATIENCE)
         # Launchers count restarts for their own machine.

@@ -43,7 +43,7 @@ class Batches:
     @property
     def count(self) -> int:
         """Pictures in all batches."""
-        return self.stop - self.start
+        return len(range(self.start, self.stop))
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         if isinstance(self.data, StreamedSet):

@@ -1,6 +1,7 @@
 """torch.compile around a network while it trains; its parameters and their names stay those of the network."""
 
 import importlib.util
+from typing import cast
 
 import torch
 from torch import nn
@@ -31,8 +32,7 @@ def compiled_network(model: nn.Module, device: torch.device) -> nn.Module:
         UsageError: there is no compiler for it.
     """
     check_compiler(device)
-    found: nn.Module = torch.compile(model)
-    return found
+    return cast(nn.Module, torch.compile(model))
 
 
 def _has_cpp_compiler() -> bool:

@@ -13,6 +13,7 @@ def get_random_state(device: torch.device) -> Tensor:
 def put_random_state(state: Tensor, device: torch.device) -> None:
     """Restore what :func:`get_random_state` gave; on another kind of device the part that both have."""
     length = torch.get_rng_state().numel()
-    torch.set_rng_state(state[:length].contiguous())
+    # Copies: torch reads a part of a larger tensor from the beginning of that.
+    torch.set_rng_state(state[:length].clone())
     if device.type == "cuda" and state.numel() > length:
-        torch.cuda.set_rng_state(state[length:].contiguous(), device)
+        torch.cuda.set_rng_state(state[length:].clone(), device)

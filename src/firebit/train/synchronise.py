@@ -17,7 +17,7 @@ class Synchronised:
 
     def __init__(self, model: nn.Module) -> None:
         self._ordinary = copy.deepcopy(model)
-        self.network: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        self.network: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
 
     def plain(self, model: nn.Module) -> nn.Module:
         """A copy of the network, or of an average of it, with ordinary batch norms, which work anywhere."""
