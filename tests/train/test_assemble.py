@@ -5,9 +5,11 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from firebit.errors import ModelFileError
+from firebit.files import load_tensors, save_tensors
 from firebit.train import Interrupted, Recipe, RunFolder, fit
 from firebit.train.checkpoint import Progress
 from firebit.train.loop import Silent
@@ -71,3 +73,29 @@ def test_the_network_of_an_earlier_stage_of_another_architecture_is_refused(tiny
     with pytest.raises(ModelFileError, match=r"phase1\.safetensors is of another architecture") as caught:
         fit(recipe, own, resume=True)
     assert caught.value.exit_code == 4
+
+
+class Heard(Silent):
+    """Keeps what is noted."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def test_one_process_goes_on_where_two_stopped_and_says_what_differs(tiny: Tiny, tmp_path: Path) -> None:
+    recipe = tiny(net={"dropout": 0.3}, baseline={"enabled": False}, phase2={"epochs": 0}, checkpoint_steps=100)
+    whole, parted = RunFolder(tmp_path / "whole"), stopped(recipe, tmp_path / "parted", 8)
+    fit(recipe, whole)
+    (path,) = [path for path in parted.checkpoints.iterdir() if path.stem == f"{8:09d}"]
+    tensors, record = load_tensors(path)
+    tensors["random_state"] = np.stack([tensors["random_state"], np.zeros_like(tensors["random_state"])])
+    save_tensors(path, tensors, record)
+    heard = Heard()
+    fit(recipe, parted, resume=True, reporter=heard)
+    assert [note for note in heard.notes if note.startswith("warning: 2 ranks wrote the checkpoint, 1 go on: ")]
+    # The first of the ranks is this one: it goes on with the very same random numbers.
+    found, expected = (load_tensors(folder.model_file("phase1"))[0] for folder in (parted, whole))
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)

@@ -24,6 +24,8 @@ from firebit.nn.snap import snap
 from firebit.nn.straight import StraightThroughStep
 from firebit.train import Interrupted, Recipe, RunFolder, evaluate, fit, load_model
 from firebit.train.checkpoint import Progress, load_checkpoint, newest_checkpoint
+from firebit.train.distributed import Ranks
+from firebit.train.fit import prepared
 from firebit.train.hold import Hold
 from firebit.train.loop import Silent
 
@@ -920,6 +922,26 @@ def test_a_test_set_of_other_pictures_is_refused(tiny: Tiny, tmp_path: Path, mon
     with pytest.raises(DataError, match="odd has pictures of 1×28×20 in 10 classes"):
         fit(tiny(), RunFolder(tmp_path / "a"))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "ranks", "reason"),
+    [
+        ({}, 3, "A batch of 20 does not divide into equal parts for 3 ranks × accumulate = 1"),
+        ({"accumulate": 4}, 2, "A batch of 20 does not divide into equal parts for 2 ranks × accumulate = 4"),
+        ({}, 20, "each of two or more pictures"),
+    ],
+)
+def test_a_batch_that_cannot_be_shared_is_refused(
+    tiny: Tiny, tmp_path: Path, changes: dict[str, Any], ranks: int, reason: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        prepared(tiny(**changes), RunFolder(tmp_path / "a"), Ranks(0, ranks))
+    assert reason in caught.value.problem
+    suggested = int(re.findall(r"batch=(\d+)", caught.value.remedy)[0])
+    parts = ranks * changes.get("accumulate", 1)
+    assert suggested % parts == 0
+    assert suggested >= 2 * parts
 
 
 def test_an_existing_directory_is_refused(tiny: Tiny, finished: RunFolder) -> None:

@@ -73,7 +73,7 @@ def command(
     overrides += [f"device={device}"] if device else []
     with joined() as ranks:
         folder = _agreed_folder(ranks, runs, name, data, resume)
-        goes_on = resume or (ranks.restarts > 0 and folder.recipe_file.is_file())
+        goes_on = resume or _is_restarted(ranks, folder)
         chosen = _resumed(folder, data, recipe, overrides) if resume else _recipe(data, recipe, overrides)
         if dry_run:
             _estimate(chosen, folder, ranks, price_per_hour, json_)
@@ -92,6 +92,11 @@ def _agreed_folder(ranks: "Ranks", runs: Path, name: str | None, data: str, resu
         return str(_folder(runs, name, data, resume or begun).path)
 
     return RunFolder(Path(ranks.from_first(choose)))
+
+
+def _is_restarted(ranks: "Ranks", folder: "RunFolder") -> bool:
+    """Whether torchrun has started the ranks anew, behind the beginning of the run."""
+    return ranks.restarts > 0 and bool(ranks.from_first(lambda: "begun" if folder.recipe_file.is_file() else ""))
 
 
 def _estimate(recipe: "Recipe", folder: "RunFolder", ranks: "Ranks", price: float | None, json_: bool) -> None:
