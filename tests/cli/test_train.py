@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -226,4 +228,57 @@ def test_a_gpu_that_is_not_there_is_refused_in_one_line(firebit: Run, few_digits
     code, _, err = firebit("train", few_digits, *settings(), "--device", "cuda:64")
     assert code == 2
     assert "error: device = cuda:64: " in err
+    assert not (tmp_path / "runs").exists()
+
+
+def streamed(data: Path | str, *more: str) -> list[object]:
+    options = ("input.stream=true", "input.workers=0", "size=28", "augment.crop=0", "baseline.enabled=false", *more)
+    return ["train", data, *settings(*options)]
+
+
+def test_streamed_pictures_say_how_fast_they_came(firebit: Run, few_shards: Path, tmp_path: Path) -> None:
+    code, out, err = firebit(*streamed(few_shards))
+    assert code == 0 and "phase 2, steps" in out
+    assert "classes in the order of the index" in err
+    assert len(re.findall(r"[\d,]+ pictures/s, waited \d+ % for them", err)) == 2
+    code, out, _ = firebit("eval", tmp_path / "runs" / "few", "--json")
+    rows = json.loads((tmp_path / "runs" / "few" / "results.json").read_text())["rows"]
+    assert code == 0 and json.loads(out)["metrics"] == rows[-2]["metrics"]
+    code, out, _ = firebit("eval", tmp_path / "runs" / "few", "--network", "compiled", "--json")
+    assert code == 0 and json.loads(out)["metrics"] == rows[-1]["metrics"]
+
+
+def test_eval_brings_labels_to_the_order_of_the_network(firebit: Run, few_photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "order").write_text("n01484850\nn01440764\nn01443537\n")
+    assert firebit(*streamed(few_photos), "--classes", "order")[0] == 0
+    row = json.loads((tmp_path / "runs" / "few" / "results.json").read_text())["rows"][-2]
+    code, out, _ = firebit("eval", tmp_path / "runs" / "few", few_photos, "--json")
+    assert code == 0 and json.loads(out)["metrics"]["top1"] == row["metrics"]["top1"]
+
+
+def test_a_shard_that_ends_in_the_middle(firebit: Run, few_shards: Path, tmp_path: Path) -> None:
+    shards = shutil.copytree(few_shards, tmp_path / "shards")
+    os.truncate(shards / "train-000001.tar", 20_000)
+    code, _, err = firebit(*streamed(shards))
+    assert code == 3 and not (tmp_path / "runs").exists()
+    assert re.search(r"error: .*train-000001\.tar ends in the middle, at byte 20000: .*; \d+ pictures are whole\.", err)
+    code, _, err = firebit(*streamed(shards), "--skip-bad")
+    assert code == 0 and re.search(r"train-000001\.tar ends in the middle.*: \d+ pictures used", err)
+
+
+@pytest.mark.parametrize("change", ["swapped", "missing", "extra"])
+def test_classes_that_do_not_fit(firebit: Run, few_photos: Path, tmp_path: Path, change: str) -> None:
+    tree = shutil.copytree(few_photos, tmp_path / "tree")
+    first, second = tree / "train" / "n01440764", tree / "train" / "n01443537"
+    if change == "swapped":
+        first.rename(tree / "x")
+        second.rename(first)
+        (tree / "x").rename(second)
+    elif change == "missing":
+        shutil.rmtree(first)
+    else:
+        shutil.copytree(first, tree / "train" / "n99999999")
+    code, _, err = firebit(*streamed(tree))
+    expected = {"swapped": "n01440764 and n01443537 are swapped", "missing": ": n01440764", "extra": ": n99999999"}
+    assert code == 3 and expected[change] in err.splitlines()[1]
     assert not (tmp_path / "runs").exists()
