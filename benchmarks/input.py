@@ -206,8 +206,8 @@ def page(record: dict[str, Any]) -> str:
             "",
             f"{part['machine']}, one thread each, {part['date']}. {part['note']}".rstrip(),
             f"{part['pictures']:,} JPEG files of 500 × 375 pixels, {part['mean_bytes'] / 1e3:.0f} kB on average,",
-            "in tar shards. One worker cuts out random parts of 227 × 227; AlexNet with rectifiers and batch norm takes",
-            f"steps of {part['batch']} pictures.",
+            "in tar shards. One worker cuts out random parts of 227 × 227; AlexNet with rectifiers and batch norm",
+            f"takes steps of {part['batch']} pictures.",
             "",
             "| | pictures per second of processor time, median (lowest, highest) | on the wall, median |",
             "|---|---|---|",
@@ -253,14 +253,14 @@ def main() -> None:
     parser.add_argument("what", choices=("rates", "memory"))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--minutes", type=float, default=20)
-    parser.add_argument("--pictures", type=int, default=0, help="512 for rates, 1000 for memory")
+    parser.add_argument("--pictures", type=int, default=0, help="256 for rates, 1000 for memory")
     parser.add_argument("--note", default="", help="what else the machine did")
     parser.add_argument("--out", type=Path, default=RESULTS / "input.json")
     options = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         if options.what == "rates":
-            found = rates(options.rounds, options.pictures or 512, Path(folder))
+            found = rates(options.rounds, options.pictures or 256, Path(folder))
             command = f"python benchmarks/input.py rates --rounds {options.rounds}"
         else:
             found = memory(options.minutes, options.pictures or 1000, Path(folder))

@@ -91,6 +91,8 @@ def test_ranks_share_the_steps_of_a_single_one(few_shards: Path, batch: int, wor
         assert torch.equal(torch.cat([part.images for part in parts]), whole.images)
         sizes = [len(part.labels) for part in parts]
         assert max(sizes) - min(sizes) <= 1 and min(sizes) >= 1
+        assert [part.weight for part in parts] == [size * world / sum(sizes) for size in sizes]
+        assert whole.weight == 1
 
 
 def test_ranks_share_the_steps_of_pictures_in_memory(train_set: ImageSet, tiny: Callable[..., Recipe]) -> None:
@@ -101,6 +103,9 @@ def test_ranks_share_the_steps_of_pictures_in_memory(train_set: ImageSet, tiny: 
     (whole,) = alone.epoch(2, 1, 1)
     assert torch.equal(torch.cat([each[0].images for each in ranks]), whole.images)
     assert [len(each[0].labels) for each in ranks] == [12, 13, 12, 13]
+    # The mean over ranks of weighted means is the mean over pictures.
+    means = [each[0].weight * each[0].labels.double().mean().item() for each in ranks]
+    assert np.mean(means) == pytest.approx(whole.labels.double().mean().item(), abs=1e-12)
 
 
 def test_batches_of_an_epoch_are_those_of_the_feed(
@@ -120,9 +125,11 @@ def test_the_recipe_says_how_pictures_are_cut(few_photos: Path, tiny: Callable[.
 
 
 def test_pictures_outside_of_training_in_their_order(few_photos: Path) -> None:
-    found = list(still_batches(photos(few_photos, 1), 25, slice(55)))
+    found = list(still_batches(photos(few_photos, 1), 25, 0, 55))
     assert [len(each.labels) for each in found] == [25, 25, 5]
     assert np.array_equal(torch.cat([each.images for each in found]).numpy(), photos(few_photos).images[:55])
+    (part,) = still_batches(photos(few_photos), 25, 40, 55)
+    assert np.array_equal(part.images.numpy(), photos(few_photos).images[40:55])
 
 
 @pytest.fixture
@@ -138,7 +145,7 @@ def test_what_cannot_be_read_is_left_out_and_noted(damaged: StreamedSet) -> None
     found = list(StreamedFeed(damaged, 10, VIEW).epoch(0, 0))
     assert sum(len(each.labels) for each in found) == 58 and len(damaged.bad) == 2
     assert all("Not a whole PNG or JPEG picture" in problem for problem in damaged.bad)
-    assert sum(len(each.labels) for each in still_batches(damaged, 10, slice(60))) == 58
+    assert sum(len(each.labels) for each in still_batches(damaged, 10, 0, 60)) == 58
 
 
 def test_what_cannot_be_read_ends_training_where_asked(damaged: StreamedSet) -> None:

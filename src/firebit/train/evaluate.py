@@ -47,7 +47,7 @@ class Batches:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         if isinstance(self.data, StreamedSet):
-            for batch in still_batches(self.data, self.batch, slice(self.start, self.stop)):
+            for batch in still_batches(self.data, self.batch, self.start, self.stop):
                 yield as_input(batch.images), batch.labels
             return
         for start in range(self.start, self.stop, self.batch):

@@ -32,10 +32,13 @@ class Batch:
     Attributes:
         images: uint8 (B, C, H, W), augmented.
         labels: int64 (B,).
+        weight: of its mean loss in the mean over ranks, so that every picture of the step counts alike: B × ranks / the
+            step's pictures. 1 where all ranks have as many.
     """
 
     images: Tensor
     labels: Tensor
+    weight: float = 1.0
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -107,7 +110,9 @@ class MemoryFeed:
             step_of = order[step * self.batch : (step + 1) * self.batch]
             chosen = step_of[part_of(len(step_of), self.rank, self.world)]
             images = self.augmentation(self.data.images[chosen], seed, epoch, chosen)
-            batch = Batch(torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(self.data.labels[chosen]))
+            weight = len(chosen) * self.world / len(step_of)
+            labels = torch.from_numpy(self.data.labels[chosen])
+            batch = Batch(torch.from_numpy(np.ascontiguousarray(images)), labels, weight)
             self.waited += time.perf_counter() - began
             yield batch
 
@@ -142,10 +147,9 @@ class StreamedFeed:
 
     def epoch(self, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
         order = self.data.order(seed, epoch)
-        requests = []
-        for step in range(start, self.batches):
-            step_of = order[part_of(len(order), step, self.batches)]
-            requests.append(_Request(seed, epoch, step_of[part_of(len(step_of), self.rank, self.world)]))
+        steps = [order[part_of(len(order), step, self.batches)] for step in range(start, self.batches)]
+        requests = [_Request(seed, epoch, step[part_of(len(step), self.rank, self.world)]) for step in steps]
+        weights = iter([len(own.members) * self.world / len(step) for own, step in zip(requests, steps, strict=True)])
         parts = _decoded_in_turn(self.data.source, self.view, requests, self.data.workers)
         while True:
             began = time.perf_counter()
@@ -154,13 +158,15 @@ class StreamedFeed:
             if part is None:
                 return
             note(self.data, part, self.bad_pictures)
-            yield Batch(part.images, part.labels)
+            yield Batch(part.images, part.labels, next(weights))
 
 
-def still_batches(data: StreamedSet, batch: int, stretch: slice) -> Iterator[Batch]:
-    """A stretch of the pictures of a set in order, as they are seen outside of training; unreadable ones left out."""
-    members = data.members[stretch]
-    parts = (members[at : at + batch] for at in range(0, len(members), batch))
+def still_batches(data: StreamedSet, batch: int, start: int, stop: int) -> Iterator[Batch]:
+    """The pictures from `start` to `stop` of a set, in order, as they are seen outside of training.
+
+    Unreadable ones are left out.
+    """
+    parts = (data.members[at : min(at + batch, stop)] for at in range(start, stop, batch))
     requests = [_Request(0, 0, members) for members in parts]
     for part in _decoded_in_turn(data.source, data.view, requests, data.workers):
         note(data, part, "skip")
