@@ -914,7 +914,7 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(
 def test_a_test_set_of_other_pictures_is_refused(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from firebit.train import pictures
 
-    def load_two(name: str, split: str, size: int | None = None) -> Any:
+    def load_two(name: str, split: str, **options: Any) -> Any:
         found = load("digits", split).subset(np.arange(60))
         return found if split == "train" else type(found)(found.images[..., :20], found.labels, found.classes, "odd")
 

@@ -48,4 +48,4 @@ def test_only_the_recipes_layers_are_hardened(tiny: Tiny, train_set: ImageSet, t
     kinds = [type(hardened.get_submodule(name)) for name in ("act1", "act2", "act3")]
     assert kinds == [BoundedRectifier, Step, BoundedRectifier]
     assert outcome.compile().reason == "some hidden activations are real numbers"
-    assert outcome.example.equal(torch.zeros(1, 1, 28, 28))
+    assert outcome.example(hardened).equal(torch.zeros(1, 1, 28, 28))

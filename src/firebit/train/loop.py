@@ -199,7 +199,9 @@ class Loop:
         set_rates(self.optimizer, self.stage, options_of(self.recipe, self.stage), done, self.steps)
         self.optimizer.zero_grad()
         parts = self._micro_batches(batch)
-        own = sum(self._learn(part, done, batch.weight * len(part) / len(batch), last=part is parts[-1]) for part in parts)
+        own = sum(
+            self._learn(part, done, batch.weight * len(part) / len(batch), last=part is parts[-1]) for part in parts
+        )
         value = self._agreed(own)
         if not math.isfinite(value):
             raise self.diverged(f"The loss is {value}", f"epoch {progress.epoch + 1}, batch {progress.batch + 1}")
