@@ -1,4 +1,4 @@
-"""Dropouts and batch norms that are functions told the mode: they become modules, with the same names of tensors inside."""
+"""Dropouts and batch norms that are functions told the mode: they become modules whose tensors keep their names."""
 
 import pytest
 import torch

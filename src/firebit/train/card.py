@@ -21,11 +21,12 @@ _NAMES = {
 
 def model_card(recipe: Recipe, results: dict[str, Any], folder: "RunFolder") -> str:
     """The run's README.md as Markdown."""
+    layers = _layers(recipe) if recipe.has_phases else "none"
     return "\n".join(
         [
             f"# {recipe.net.name} on {results['data']}",
             "",
-            f"Binary layers: {_layers(recipe) if recipe.has_phases else 'none'}. Seed {recipe.seed}, one run, {_state(recipe)}.",
+            f"Binary layers: {layers}. Seed {recipe.seed}, one run, {_state(recipe)}.",
             *method(recipe),
             "",
             *result_table(results),
