@@ -68,7 +68,7 @@ TABLE_1 = Experiment(
             optional=True,
         ),
     ),
-    notes=f"{NOTES} On MNIST and ImageNet the layers before the last are ReLUs, on CIFAR-10 rectifiers that do not grow; "
+    notes=f"{NOTES} On MNIST and ImageNet layers before the last are ReLUs, on CIFAR-10 rectifiers that do not grow; "
     f"of ImageNet, as in Caffe, without batch norm. {_IMAGENET}",
 )
 
