@@ -14,6 +14,7 @@ OPTIONAL = {
     "pymilvus": ("milvus", "pymilvus"),
     "ray": ("ray", "ray"),
     "datasets": ("hf", "datasets"),
+    "lightning": ("lightning", "lightning"),
     "onnxruntime": ("peers", "onnxruntime"),
     "onnx": ("onnx", "onnx"),
     "onnxscript": ("peers", "onnxscript"),

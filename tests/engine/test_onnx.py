@@ -93,6 +93,19 @@ def test_sums_that_float32_does_not_hold(pool: Pool | None, shortcut: bool, run:
     check(plan, run)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "width"), [("resnet20", 0.5), ("vgg16", 0.02), ("resnet18", 0.05), ("alexnet", 0.02)])
+def test_networks_of_the_zoo(name: str, width: float) -> None:
+    import torch
+
+    import firebit as fb
+    from firebit import zoo
+
+    torch.manual_seed(0)
+    hard = zoo.untrained(name, width=width, classes=10, batch_norm=True)
+    check(fb.compile(hard, zoo.example(name), report=False), by_runtime)
+
+
 def test_a_shortcut_over_added_windows() -> None:
     first = Layer(
         *("one", (Term("input", np.ones((2, 1, 1, 1), np.int16)),)),

@@ -1,4 +1,4 @@
-"""Dropouts and batch norms that are functions told the mode: they become modules whose tensors keep their names."""
+"""Dropouts and batch norms that are functions told the mode become modules, with the tensors they had."""
 
 import pytest
 import torch
@@ -28,6 +28,26 @@ class NormAct(nn.BatchNorm2d):
         statistics = (self.running_mean, self.running_var)
         x = F.batch_norm(x, *statistics, self.weight, self.bias, self.training, factor, self.eps)
         return self.act(self.drop(x))
+
+
+class PaddedConv(nn.Conv2d):
+    """A convolution that pads by itself, as "SAME" of other frameworks does it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.pad(x, (0, 1, 0, 1))
+        return F.conv2d(x, self.weight, self.bias, self.stride, groups=self.groups)
+
+
+class HalfLinear(nn.Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight) * 0.5
+
+
+class Standardised(nn.Conv2d):
+    """A convolution by weights that are computed."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight - self.weight.mean((1, 2, 3), True), self.bias)
 
 
 class Dropped(nn.Module):
@@ -105,3 +125,36 @@ def test_another_module_that_normalises_by_batches_is_refused() -> None:
     with pytest.raises(UsageError, match="computes something else in training") as caught:
         trace(nn.Sequential(nn.Conv2d(1, 2, 3), Foreign()), torch.rand(2, 1, 6, 6))
     assert "test_functional.py" in caught.value.problem
+
+
+def test_layers_that_compute_themselves_take_in_factors() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        *(PaddedConv(2, 4, 3, stride=2, groups=2, bias=False), nn.ReLU6(), PaddedConv(4, 3, 2), nn.ReLU6()),
+        *(nn.Flatten(), HalfLinear(12, 2)),
+    ).eval()
+    x = torch.rand(4, 2, 5, 5)
+    same = rectify(net, x, exact=x)
+    torch.testing.assert_close(same(x), net(x))
+    # ReLU6 needs no data, and no factor is left over.
+    assert "Scale" not in {type(module).__name__ for module in same.modules()}
+    conv = same.get_submodule("0.conv2d")
+    assert type(conv) is nn.Conv2d and (conv.stride, conv.groups, conv.padding) == ((2, 2), 2, (0, 0))
+    assert type(same.get_submodule("5.linear")) is nn.Linear
+    moved = {name.replace(".conv2d", "").replace(".linear", "") for name in same.state_dict()}
+    # The halving layer reads no bias, and the first convolution has got one for the shift.
+    assert moved - {"1.slope", "3.slope", "0.bias"} == set(net.state_dict()) - {"5.bias"}
+
+
+def test_a_layer_that_computes_its_weights_stays_as_it_is() -> None:
+    net, x = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), Standardised(2, 3, 3)).eval(), torch.rand(4, 1, 8, 8)
+    same = rectify(net, x, exact=x)
+    torch.testing.assert_close(same(x), net(x))
+    assert "Scale" in {type(module).__name__ for module in same.modules()}
+
+
+def test_a_layer_called_twice_stays_one_layer() -> None:
+    conv = PaddedConv(2, 2, 2)
+    model = rectify(nn.Sequential(conv, nn.ReLU(), conv, nn.ReLU()), torch.rand(1, 2, 4, 4))
+    assert len([name for name, _ in model.named_parameters() if name.endswith("weight")]) == 1
+    assert len([name for name, _ in model.named_modules() if "conv2d" in name]) == 2

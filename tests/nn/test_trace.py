@@ -123,6 +123,24 @@ def test_a_forward_that_does_something_else_in_training_is_refused_with_its_line
     assert f"{__file__}:{line_of(Noisy, 'only in training')}" in caught.value.problem
 
 
+class StochasticDepth(nn.Module):
+    """Drops whole pictures while training; it holds nothing that is learned."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        return x * torch.zeros_like(x[:, :1]).bernoulli_(0.5)
+
+
+def test_a_module_that_holds_nothing_may_do_something_else_in_training() -> None:
+    model = nn.Sequential(nn.Linear(3, 3), StochasticDepth(), nn.ReLU(), StochasticDepth())
+    graph, x = trace(model, torch.ones(2, 3)), torch.rand(50, 3)
+    assert [n.target for n in graph.graph.nodes if n.op == "call_module"] == ["0", "1", "2", "3"]
+    torch.testing.assert_close(graph.eval()(x), model.eval()(x))
+    dropped = (graph.train()(x) == 0).all(1)
+    assert 0 < int(dropped.sum()) < 50
+
+
 def test_random_numbers_frozen_by_tracing_are_refused() -> None:
     class Random(nn.Module):
         def forward(self, x: Tensor) -> Tensor:

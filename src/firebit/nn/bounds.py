@@ -11,7 +11,13 @@ from torch import Tensor, fx, nn
 
 from firebit.errors import UsageError
 from firebit.nn.centre import CentredConv2d, CentredLinear
-from firebit.nn.factor import FUNCTIONS_THAT_KEEP_FACTORS, MODULES_THAT_KEEP_FACTORS, MOVES_CELLS, REDUCES
+from firebit.nn.factor import (
+    FUNCTIONS_THAT_KEEP_FACTORS,
+    MODULES_THAT_KEEP_FACTORS,
+    MOVES_CELLS,
+    PADS,
+    REDUCES,
+)
 from firebit.nn.graph import location, module_at, operand, reads_metadata, torch_name, undisturbed
 from firebit.nn.rectifier import BoundedRectifier, Step
 from firebit.nn.scale import Scale
@@ -26,9 +32,9 @@ _WEIGHTED = {
 _WEIGHTED_FUNCTIONS = {"linear", "conv1d", "conv2d", "conv3d"}
 _BATCH_NORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _MONOTONE = (BoundedRectifier, Step, Scale, nn.ReLU6, nn.Sigmoid, nn.Tanh, nn.Hardtanh, nn.ELU, nn.Softplus)
-_RISING = (*MODULES_THAT_KEEP_FACTORS, nn.Flatten, nn.Unflatten)
+_RISING = (*MODULES_THAT_KEEP_FACTORS, *PADS, nn.Flatten, nn.Unflatten)
 _RISING_FUNCTIONS = (
-    {"add", "cat", "concat", "concatenate", "relu6", "sigmoid", "tanh", "clamp", "softplus"}
+    {"add", "cat", "concat", "concatenate", "relu6", "sigmoid", "tanh", "clamp", "softplus", "pad"}
     | FUNCTIONS_THAT_KEEP_FACTORS
     | MOVES_CELLS
     | REDUCES

@@ -19,6 +19,11 @@ MODULES_THAT_KEEP_FACTORS: tuple[type[nn.Module], ...] = (
 _POOLS = {f"{kind}_pool{n}d" for kind in ("max", "avg", "adaptive_max", "adaptive_avg") for n in (1, 2, 3)}
 _DROPOUTS = {"dropout", "dropout1d", "dropout2d", "dropout3d"}
 FUNCTIONS_THAT_KEEP_FACTORS = _POOLS | _DROPOUTS | {"relu", "relu_", "leaky_relu"}
+PADS: tuple[type[nn.Module], ...] = (
+    *(nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d, nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d),
+    *(nn.ReflectionPad1d, nn.ReflectionPad2d, nn.ReflectionPad3d),
+    *(nn.ReplicationPad1d, nn.ReplicationPad2d, nn.ReplicationPad3d),
+)
 MOVES_CELLS = {
     *("flatten", "view", "reshape", "squeeze", "unsqueeze", "permute", "transpose", "contiguous", "clone"),
     *("detach", "getitem", "movedim", "unflatten", "ravel"),
@@ -47,6 +52,8 @@ def through(graph: fx.GraphModule, node: fx.Node, pending: Mapping[fx.Node, Fact
     name = torch_name(node)
     if name in ("cat", "concat", "concatenate"):
         return _through_cat(node, pending)
+    if name in ("mul", "imul") and all(isinstance(term, fx.Node) for term in node.args):
+        return _through_gate(node, pending)
     source = operand(node)
     if source is None or source not in pending or sum(other in pending for other in node.all_input_nodes) > 1:
         return None
@@ -56,11 +63,26 @@ def through(graph: fx.GraphModule, node: fx.Node, pending: Mapping[fx.Node, Fact
         return _through_cells(graph, node, source, factor)
     if name in REDUCES:
         return _through_reduction(node, source, factor)
+    if name == "pad" or isinstance(module, PADS):
+        return factor if _pads_with_zeros(node, module) and _keeps_size(node, source, factor.dim) else None
     if name in ("mul", "truediv", "div"):
         number = node.args[1] if len(node.args) == 2 and not node.kwargs else None
         return factor if isinstance(number, int | float) else None
     keeps = type(module) in MODULES_THAT_KEEP_FACTORS or name in FUNCTIONS_THAT_KEEP_FACTORS
     return factor if keeps and _keeps_channels(graph, node, source, factor.dim) else None
+
+
+def _pads_with_zeros(node: fx.Node, module: nn.Module | None) -> bool:
+    """Whether what is put around is 0, or cells of the value itself, all of which a factor leaves right."""
+    if module is not None:
+        return getattr(module, "value", 0) == 0
+    given = dict(zip(("input", "pad", "mode", "value"), node.args, strict=False)) | node.kwargs
+    return given.get("mode", "constant") != "constant" or given.get("value") in (None, 0)
+
+
+def _keeps_size(node: fx.Node, source: fx.Node, dim: int) -> bool:
+    before, after = shape_of(source), shape_of(node)
+    return before is not None and after is not None and before[dim % len(before)] == after[dim % len(after)]
 
 
 def shift_gain(graph: fx.GraphModule, node: fx.Node, dim: int) -> float | None:
@@ -148,6 +170,18 @@ def _through_reduction(node: fx.Node, source: fx.Node, factor: Factor) -> Factor
     if dim in reduced or not reduced or len(reduced) != len(listed):
         return None
     return Factor(factor.values, dim if keep else dim - sum(d < dim for d in reduced), factor.origin)
+
+
+def _through_gate(node: fx.Node, pending: Mapping[fx.Node, Factor]) -> Factor | None:
+    """A value times another that carries no factor, which broadcasts to it: the gates of squeeze and excitation."""
+    if len(node.args) != 2 or node.kwargs:
+        return None
+    one, other = node.args
+    if isinstance(other, fx.Node) and other in pending:
+        one, other = other, one
+    if not isinstance(one, fx.Node) or not isinstance(other, fx.Node) or other in pending:
+        return None
+    return pending[one] if shape_of(one) == shape_of(node) else None
 
 
 def _through_cat(node: fx.Node, pending: Mapping[fx.Node, Factor]) -> Factor | None:

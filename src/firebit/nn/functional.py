@@ -1,4 +1,8 @@
-"""Functional dropouts and batch norms that follow the mode of their module, as modules of a traced network."""
+"""Functional calls of layers as modules of a traced network.
+
+Dropouts and batch norms that are told the mode of their module, and convolutions and linear layers that a subclass of
+torch's computes itself (with padding of its own, say), so that whatever looks for layers finds them.
+"""
 
 import inspect
 from collections.abc import Callable
@@ -18,6 +22,8 @@ _DROPOUTS: dict[Callable[..., Tensor], type[nn.Module]] = {
     F.feature_alpha_dropout: nn.FeatureAlphaDropout,
 }
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+_WEIGHTED: dict[Any, tuple[type[nn.Module], str]] = {F.conv2d: (nn.Conv2d, "conv2d"), F.linear: (nn.Linear, "linear")}
+_PARAMETERS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 _MODE = "training"
 _STATE = ("running_mean", "running_var", "weight", "bias")
 
@@ -40,24 +46,56 @@ def apart_from_mode(node: fx.Node) -> dict[str, Any]:
 
 
 def own_modules(graph: fx.GraphModule, model: nn.Module) -> None:
-    """Replace calls whose `meta["follows_mode"]` says so by modules below the module whose forward made the call.
+    """Replace functional calls of layers by modules below the module whose forward made the call.
 
-    Dropouts are called `dropout`, batch norms `batch_norm`; these take over parameters and statistics.
+    Dropouts and batch norms where `meta["follows_mode"]` says so, convolutions and linear layers in the forward of such
+    a layer. They are called `dropout`, `batch_norm`, `conv2d` and `linear`, and take over parameters and statistics.
 
     Args:
         graph: traced from `model`, changed in place.
         model: what was traced.
     """
-    for node in [n for n in graph.graph.nodes if n.meta.get("follows_mode")]:
-        if node.target is F.batch_norm:
+    for node in list(graph.graph.nodes):
+        if node.meta.get("follows_mode") and node.target is F.batch_norm:
             _replace(graph, node, "batch_norm", _own_batch_norm(graph, node, model))
-        else:
+        elif node.meta.get("follows_mode"):
             kwargs = {key: value for key, value in apart_from_mode(node).items() if key in ("p", "inplace")}
             _replace(graph, node, "dropout", _DROPOUTS[node.target](**kwargs))
+        elif _is_own_layer(node, model):
+            _replace(graph, node, _WEIGHTED[node.target][1], _own_layer(graph, node))
+
+
+def _is_own_layer(node: fx.Node, model: nn.Module) -> bool:
+    if node.op != "call_function" or node.target not in _WEIGHTED:
+        return False
+    kind, _ = _WEIGHTED[node.target]
+    given = _named(node)
+    tensors = [given["weight"], *([] if given["bias"] is None else [given["bias"]])]
+    known = all(isinstance(tensor, fx.Node) and tensor.op == "get_attr" for tensor in tensors)
+    return known and isinstance(model.get_submodule(node.meta["owner"]), kind)
+
+
+def _own_layer(graph: fx.GraphModule, node: fx.Node) -> nn.Module:
+    given = _named(node)
+    weight, bias = _tensor(graph, given["weight"]), _tensor(graph, given["bias"])
+    assert weight is not None
+    layer: nn.Module
+    if node.target is F.linear:
+        layer = nn.Linear(weight.shape[1], weight.shape[0], bias is not None, device="meta")
+    else:
+        sizes = {name: given[name] for name in ("stride", "padding", "dilation", "groups")}
+        channels = weight.shape[1] * given["groups"], weight.shape[0]
+        layer = nn.Conv2d(*channels, tuple(weight.shape[2:]), bias=bias is not None, device="meta", **sizes)  # type: ignore[arg-type]
+    layer.weight, layer.bias = weight, bias  # type: ignore[assignment]
+    return layer
 
 
 def _named(node: fx.Node) -> dict[str, Any]:
     assert callable(node.target)
+    if node.target in _WEIGHTED:
+        # Built in: they have no signature to look up.
+        defaults = {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+        return defaults | dict(zip(_PARAMETERS, node.args, strict=False)) | node.kwargs
     bound = inspect.signature(node.target).bind(*node.args, **node.kwargs)
     bound.apply_defaults()
     return dict(bound.arguments)

@@ -46,7 +46,8 @@ def trace(model: nn.Module, example: Example, *, leaves: Leaves = ()) -> fx.Grap
 
     Modules of torch.nn, rectifiers, steps, scales and centred layers stay calls; containers are traced through.
     Both modes are traced: F.dropout(training=self.training) becomes a module, and so does F.batch_norm in the forward
-    of a batch norm of one's own; any other difference is refused. nn.Identity is left out. Values changed in place are
+    of a batch norm of one's own (and F.conv2d, F.linear in that of such a layer); any other difference is refused.
+    nn.Identity is left out. Values changed in place are
     followed, so that no node depends on the order of side effects.
 
     Args:
@@ -227,20 +228,38 @@ def _first_line(error: BaseException) -> str:
 def _record_both_modes(
     model: nn.Module, inputs: tuple[Tensor, ...], is_leaf: Callable[[nn.Module, str], bool]
 ) -> fx.Graph:
-    """The graph in training mode; dropouts that follow the mode are marked, other differences are refused."""
-    training = _record(model, inputs, is_leaf, train=True)
-    evaluating = _record(model, inputs, is_leaf, train=False)
+    """The graph in training mode; calls that follow the mode are marked, other differences are refused.
+
+    A difference inside a module that holds nothing (stochastic depth, DropPath) makes leaves of all of its class: as
+    calls they follow the mode by themselves.
+    """
+    bare: set[type[nn.Module]] = set()
+    while True:
+
+        def is_call(module: nn.Module, name: str) -> bool:
+            return type(module) in bare or is_leaf(module, name)
+
+        training = _record(model, inputs, is_call, train=True)
+        node = _first_difference(model, training, _record(model, inputs, is_call, train=False))
+        if node is None:
+            return training
+        owner = model.get_submodule(node.meta["owner"])
+        if owner is model or any(True for _ in (*owner.children(), *owner.parameters(), *owner.buffers())):
+            _refuse_mode(model, node)
+        bare.add(type(owner))
+
+
+def _first_difference(model: nn.Module, training: fx.Graph, evaluating: fx.Graph) -> fx.Node | None:
+    """The first node in training that is another in evaluation, but for those that are told the mode."""
     here, there = list(training.nodes), list(evaluating.nodes)
     order = {node: i for nodes in (here, there) for i, node in enumerate(nodes)}
     for a, b in zip(here, there, strict=False):
         if _described(a, order) == _described(b, order):
             continue
         if not follows_mode(model, a, b) or _written(apart_from_mode(a), order) != _written(apart_from_mode(b), order):
-            _refuse_mode(model, a)
+            return a
         a.meta["follows_mode"] = True
-    if len(here) != len(there):
-        _refuse_mode(model, here[-1])
-    return training
+    return None if len(here) == len(there) else here[-1]
 
 
 def _described(node: fx.Node, order: dict[fx.Node, int]) -> tuple[Any, ...]:

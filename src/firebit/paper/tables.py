@@ -68,8 +68,8 @@ TABLE_1 = Experiment(
             optional=True,
         ),
     ),
-    notes=f"{NOTES} On MNIST and ImageNet layers before the last are ReLUs, on CIFAR-10 rectifiers that do not grow; "
-    f"of ImageNet, as in Caffe, without batch norm. {_IMAGENET}",
+    notes=f"{NOTES} On MNIST and ImageNet the layers before the last are ReLUs, on CIFAR-10 rectifiers that do not grow. "
+    f"{_IMAGENET} There it is Caffe's network, without batch norm.",
 )
 
 _CIFAR_PRINTED = {

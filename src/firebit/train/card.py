@@ -21,12 +21,11 @@ _NAMES = {
 
 def model_card(recipe: Recipe, results: dict[str, Any], folder: "RunFolder") -> str:
     """The run's README.md as Markdown."""
-    layers = _layers(recipe) if recipe.has_phases else "none"
     return "\n".join(
         [
             f"# {recipe.net.name} on {results['data']}",
             "",
-            f"Binary layers: {layers}. Seed {recipe.seed}, one run, {_state(recipe)}.",
+            f"Binary layers: {_layers(recipe)}. Seed {recipe.seed}, one run, {_state(recipe)}.",
             *method(recipe),
             "",
             *result_table(results),
@@ -79,6 +78,8 @@ def made_with(folder: "RunFolder") -> list[str]:
 
 
 def _layers(recipe: Recipe) -> str:
+    if not recipe.has_phases:
+        return "none"
     if isinstance(recipe.layers, str):
         return {"all": "every hidden layer", "last": "the last hidden layer"}[recipe.layers]
     return ", ".join(recipe.layers)

@@ -232,7 +232,7 @@ class Recipe(_Table):
 
     @property
     def has_phases(self) -> bool:
-        """Whether rectifiers are trained; or else a ReLU baseline alone, its epochs given, and nothing behind it."""
+        """Whether rectifiers are trained, or else a ReLU baseline alone: with epochs of its own, and no other stage."""
         behind = self.classifier.epochs > 0 or self.weights.kind != "real"
         alone = self.baseline.enabled and self.baseline.epochs is not None
         return behind or self.phase1.epochs + self.phase2.epochs > 0 or not alone
