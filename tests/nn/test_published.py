@@ -71,8 +71,8 @@ REFUSED = (
 @pytest.fixture(scope="module")
 def models() -> Iterator[Callable[[str, str], nn.Module]]:
     """Networks by package and name, of random weights."""
-    pytest.importorskip("timm")
     vision, operators = _torchvision()
+    pytest.importorskip("timm")
 
     def build(source: str, name: str) -> nn.Module:
         torch.manual_seed(0)
@@ -86,7 +86,7 @@ def models() -> Iterator[Callable[[str, str], nn.Module]]:
 
 
 def _torchvision() -> tuple[ModuleType, Any]:
-    """Its models; where its operators were built for another torch (the processor's beside CUDA's), two are declared."""
+    """Its models; where its operators were built for another torch, that for CUDA say, two are declared."""
     if importlib.util.find_spec("torchvision") is None:
         pytest.skip("torchvision is not installed")
     try:
@@ -163,7 +163,7 @@ def test_the_published_efficientnet_lite_with_its_weights() -> None:
 
     source = backbone.WEIGHTS["efficientnet_lite0"]
     weights = backbone.read_weights(backbone._find(source), source)
-    net = package.EfficientNet.from_name("efficientnet-lite0", override_params={"drop_connect_rate": 0.0})
+    net = package.EfficientNet.from_name("efficientnet-lite0", drop_connect_rate=0.0)
     net.load_state_dict(weights)
     photos = photographs()
     same = rectify(net.eval(), photos[:1], exact="bound", input_range=(-1.0, 1.01))

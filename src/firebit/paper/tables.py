@@ -68,8 +68,8 @@ TABLE_1 = Experiment(
             optional=True,
         ),
     ),
-    notes=f"{NOTES} On MNIST and ImageNet the layers before the last are ReLUs, on CIFAR-10 rectifiers that do not grow. "
-    f"{_IMAGENET} There it is Caffe's network, without batch norm.",
+    notes=f"{NOTES} On MNIST and ImageNet the layers before the last are ReLUs, on CIFAR-10 rectifiers that do not "
+    f"grow. {_IMAGENET} There it is Caffe's network, without batch norm.",
 )
 
 _CIFAR_PRINTED = {
