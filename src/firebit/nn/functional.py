@@ -86,7 +86,7 @@ def _own_layer(graph: fx.GraphModule, node: fx.Node) -> nn.Module:
         sizes = {name: given[name] for name in ("stride", "padding", "dilation", "groups")}
         channels = weight.shape[1] * given["groups"], weight.shape[0]
         layer = nn.Conv2d(*channels, tuple(weight.shape[2:]), bias=bias is not None, device="meta", **sizes)  # type: ignore[arg-type]
-    layer.weight, layer.bias = weight, bias  # type: ignore[assignment]
+    layer.weight, layer.bias = weight, bias
     return layer
 
 

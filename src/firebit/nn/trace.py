@@ -251,7 +251,8 @@ def _record_both_modes(
 
 def _first_difference(model: nn.Module, training: fx.Graph, evaluating: fx.Graph) -> fx.Node | None:
     """The first node in training that is another in evaluation, but for those that are told the mode."""
-    here, there = list(training.nodes), list(evaluating.nodes)
+    here: list[fx.Node] = list(training.nodes)
+    there: list[fx.Node] = list(evaluating.nodes)
     order = {node: i for nodes in (here, there) for i, node in enumerate(nodes)}
     for a, b in zip(here, there, strict=False):
         if _described(a, order) == _described(b, order):

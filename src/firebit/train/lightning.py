@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from firebit.errors import UsageError
 from firebit.extras import MissingExtraError
 from firebit.nn.census import counting
-from firebit.nn.growth import Points, SlopeGrowth
+from firebit.nn.growth import SlopeGrowth
 from firebit.nn.harden import harden
+from firebit.nn.strength import Points
 
 try:
     from lightning.pytorch import Callback, LightningModule, Trainer
