@@ -20,7 +20,14 @@ from hypothesis import strategies as st
 
 from firebit import files
 from firebit.errors import FirebitError, ModelFileError, UsageError
-from firebit.files import load_tensors, remove_temporaries, save_tensors, write_atomically, write_text
+from firebit.files import (
+    load_tensors,
+    remove_temporaries,
+    save_tensors,
+    write_atomically,
+    write_text,
+    written_atomically,
+)
 
 RECORD: dict[str, Any] = {"kind": "test", "shape": [1, 2], "nested": {"a": None, "b": 'ü \\ " \n'}, "share": 0.1}
 
@@ -76,6 +83,19 @@ def test_an_interrupt_leaves_no_temporary(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(KeyboardInterrupt):
         write_atomically(tmp_path / "a.bin", b"new")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_written_piece_by_piece_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file"
+    with written_atomically(path) as file:
+        file.write(b"one ")
+        assert not path.exists()
+        file.write(b"two")
+    assert path.read_bytes() == b"one two"
+    with pytest.raises(KeyError), written_atomically(path) as file:
+        file.write(b"three")
+        raise KeyError
+    assert path.read_bytes() == b"one two" and [*path.parent.iterdir()] == [path]
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

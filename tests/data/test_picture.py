@@ -3,15 +3,18 @@
 import struct
 import tracemalloc
 import zlib
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from firebit.data import picture
+from firebit.data.crop import CentreCrop, RandomCrop
 from firebit.errors import DataError
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
@@ -261,3 +264,92 @@ def test_damage_is_read_or_refused(
         assert picture.read_pixels(path, grey=False).shape[0] == 3
     except DataError as error:
         assert "\n" not in error.problem
+
+
+def photo() -> Image.Image:
+    """A smooth picture in colour, 320 × 240, no part of which looks like another."""
+    across, down = np.meshgrid(np.linspace(0, 255, 320), np.linspace(0, 255, 240))
+    return Image.fromarray(np.stack([across, down, (across + down) / 2], -1).astype(np.uint8))
+
+
+def jpeg(made: Image.Image, **options: Any) -> bytes:
+    file = BytesIO()
+    made.save(file, "JPEG", quality=95, **options)
+    return file.getvalue()
+
+
+PART = (40.0, 30.0, 280.0, 210.0)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (3, 500), (64, 64), (65, 33)])
+@pytest.mark.parametrize("quick", [True, False])
+def test_any_part_of_a_picture_of_any_size(size: tuple[int, int], quick: bool) -> None:
+    content = jpeg(Image.new("RGB", size, (200, 100, 50)))
+    for cut in RandomCrop(20).cuts(0, 0, np.arange(40)):
+        found = picture.decode_cut(content, "x", picture.Cut(cut.box, cut.mirrored, quick), 20)
+        assert found.shape == (3, 20, 20) and found.dtype == np.uint8
+        assert abs(found.astype(int) - np.array([200, 100, 50]).reshape(3, 1, 1)).max() <= 4
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_a_part_is_what_cropping_and_resizing_give(quick: bool) -> None:
+    content = jpeg(photo())
+    whole = Image.open(BytesIO(content))
+    expected = np.asarray(whole.crop((40, 30, 280, 210)).resize((60, 60), Image.Resampling.BICUBIC)).transpose(2, 0, 1)
+    found = picture.decode_cut(content, "x", picture.Cut(lambda width, height: PART, quick=quick), 60)
+    # Decoding at half the size changes smooth pictures by little.
+    assert abs(found.astype(int) - expected.astype(int)).max() <= (6 if quick else 2)
+    again = picture.decode_cut(content, "x", picture.Cut(lambda width, height: PART, quick=quick), 60)
+    assert np.array_equal(found, again)
+    mirrored = picture.decode_cut(content, "x", picture.Cut(lambda width, height: PART, True, quick), 60)
+    assert np.array_equal(mirrored, found[..., ::-1])
+
+
+def test_quick_cuts_decode_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    plain = Image.Image.resize
+
+    def resize(self: Image.Image, *args: Any, **options: Any) -> Image.Image:
+        sizes.append(self.size)
+        return plain(self, *args, **options)
+
+    monkeypatch.setattr(Image.Image, "resize", resize)
+    for side in (10, 60, 100, 240):
+        picture.decode_cut(jpeg(photo()), "x", picture.Cut(lambda width, height: PART, quick=True), side)
+    # 240 × 180 are wanted of 320 × 240: an eighth leaves 30, a half 120, and 240 need all.
+    assert sizes == [(80, 60), (160, 120), (320, 240), (320, 240)]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("quick", [True, False])
+def test_parts_are_those_of_the_upright_picture(orientation: int, quick: bool) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    turned = jpeg(photo(), exif=exif)
+    upright = ImageOps.exif_transpose(Image.open(BytesIO(turned)))
+    sizes: list[tuple[int, int]] = []
+
+    def box(width: int, height: int) -> tuple[float, float, float, float]:
+        sizes.append((width, height))
+        return 0.1 * width, 0.2 * height, 0.5 * width, 0.9 * height
+
+    found = picture.decode_cut(turned, "x", picture.Cut(box, quick=quick), 30)
+    expected = upright.resize((30, 30), Image.Resampling.BICUBIC, box(*upright.size))
+    assert sizes[0] == sizes[1] == upright.size
+    assert abs(found.astype(int) - np.asarray(expected).transpose(2, 0, 1).astype(int)).max() <= 8
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "1", "I;16"])
+def test_parts_of_pictures_of_other_kinds_are_in_colour(mode: str) -> None:
+    made = Image.fromarray(np.full((30, 40), 40_000, np.uint16)) if mode == "I;16" else photo().convert(mode)
+    file = BytesIO()
+    made.save(file, "PNG")
+    whole = picture.decode(file.getvalue(), "x", False, 16)
+    (cut,) = CentreCrop(16).cuts(0, 0, np.array([0]))
+    assert np.array_equal(picture.decode_cut(file.getvalue(), "x", cut, 16), whole)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff", b"GIF89a", jpeg(photo())[:3000]])
+def test_parts_of_what_is_no_picture(content: bytes) -> None:
+    with pytest.raises(DataError, match=r"picture: a/b\.jpg"):
+        picture.decode_cut(content, "a/b.jpg", picture.Cut(lambda width, height: PART), 8)

@@ -5,7 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firebit.data.transforms import COLUMN, FLIP, ORDER, ROW, Augmentation, epoch_order, random_words, to_float
+from firebit.data.transforms import (
+    COLUMN,
+    FLIP,
+    ORDER,
+    ROW,
+    Augmentation,
+    epoch_order,
+    random_words,
+    to_float,
+    uniforms,
+)
 from firebit.errors import UsageError
 
 MASK = 2**64 - 1
@@ -151,6 +161,13 @@ def test_augmentation_refuses_bad_arguments() -> None:
         Augmentation(flip=True)(pictures(3), 0, 0, np.arange(2))
     with pytest.raises(UsageError, match="float32"):
         Augmentation(flip=True)(pictures(3).astype(np.float32), 0, 0, np.arange(3))
+
+
+def test_uniform_numbers_are_the_upper_bits_of_words() -> None:
+    words = random_words(7, 3, np.arange(1000), COLUMN)
+    found = uniforms(7, 3, np.arange(1000), COLUMN)
+    assert [int(number * 2**53) for number in found] == [int(word) >> 11 for word in words]
+    assert found.dtype == np.float64 and found.min() >= 0 and found.max() < 1
 
 
 def test_to_float_by_hand() -> None:

@@ -90,6 +90,8 @@ def test_names_of_new_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert new_folder(tmp_path / "runs", ".").path == tmp_path / "runs" / tmp_path.name
     assert new_folder(tmp_path / "runs", "digits/..").path == tmp_path / "runs" / tmp_path.name
     assert new_folder(tmp_path / "runs", "/").path == tmp_path / "runs" / "run"
+    for data, name in (("a/train-{000..146}.tar", "train"), ("b.tar", "b"), ("{0..9}.tar", "run"), ("hf:a/c", "c")):
+        assert new_folder(tmp_path / "runs", data).path == tmp_path / "runs" / name
 
 
 def test_the_latest_run_is_the_one_that_was_touched_last(tmp_path: Path) -> None:
