@@ -99,3 +99,14 @@ def test_one_process_goes_on_where_two_stopped_and_says_what_differs(tiny: Tiny,
     # The first of the ranks is this one: it goes on with the very same random numbers.
     found, expected = (load_tensors(folder.model_file("phase1"))[0] for folder in (parted, whole))
     assert all(np.array_equal(found[name], expected[name]) for name in expected)
+
+
+def test_a_checkpoint_of_a_stage_that_this_run_does_not_have_is_refused(tiny: Tiny, tmp_path: Path) -> None:
+    own = stopped(tiny(), tmp_path / "own", 3)
+    other = stopped(tiny(classifier={"epochs": 1}), tmp_path / "other", 26)
+    shutil.rmtree(own.checkpoints)
+    shutil.copytree(other.checkpoints, own.checkpoints)
+    before = content(own)
+    with pytest.raises(ModelFileError, match=r"step 26 .* does not fit this run's network: it is in stage 3 of 3"):
+        fit(own.recipe(), own, resume=True)
+    assert content(own) == before

@@ -171,7 +171,7 @@ class _Run:
     def _resumed(self, checkpoint: Checkpoint, plan: Sequence[Stage]) -> Loop | None:
         """The loop of a checkpoint; None where it stands between two stages, or behind the last."""
         at = self.progress.stage
-        if at > len(plan):
+        if at > len(plan) or (at == len(plan) and checkpoint.model):
             raise foreign_checkpoint(self.folder, self.progress, f"it is in stage {at} of {len(plan)}")
         name = plan[at].name if at < len(plan) else "the end"
         self.reporter.note(f"resuming in {name} at step {self.progress.steps}")
