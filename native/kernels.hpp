@@ -34,25 +34,12 @@ struct Filling {
   std::size_t rows;
 };
 
-// Look-ups of u8 tables. `tables` is [steps][groups][2 · lookup_pairs][16]: 16 entries for each of some outputs and every
-// group of four bits; where pairs are left over, they are steps of one pair. sums, [2 · pairs][64] in an order of their
-// own, grow by the entries at the panel's indices [groups][64]; or begin with them. The entries of `chunk` consecutive
-// groups add up to at most 255, all sums to at most 65,535.
+// Look-ups of u8 tables, [outputs][groups][16]: 16 entries for every output and group of four bits, groups in an order of
+// each output's own, so that those with large entries can come beside those with small ones. `offsets`, [outputs][groups],
+// say where in the panel the indices of each lie, in bytes. sums, [outputs][64] in an order of their own, grow by the
+// entries, or begin with them. `slices` are 1 or 2, a panel and its sums each `panel_slice` bytes and `sums_slice` words
+// behind the last. The entries of `chunk` groups in a row add up to at most 255, all sums to at most 65,535.
 struct Lookup {
-  const std::uint8_t* tables;
-  std::size_t groups;
-  std::size_t pairs;
-  std::size_t chunk;
-  const std::uint8_t* panel;
-  std::uint16_t* sums;
-  bool begins;
-};
-
-// The same with an order of its own for the groups of every output, so that those with large entries come beside those
-// with small ones: tables [outputs][groups][16], and where in the panel the indices of each of them lie, [outputs][groups]
-// in bytes. `slices` are 1 or 2, a panel and its sums each `panel_slice` bytes and `sums_slice` words behind the last.
-// `groups` is a multiple of `chunk`: 2, 4 or 8.
-struct Ordered {
   const std::uint8_t* tables;
   const std::uint16_t* offsets;
   std::size_t groups;
@@ -195,7 +182,6 @@ constexpr std::size_t pool_line(std::size_t width, std::size_t places, std::size
 
 struct Kernels {
   const char* name;
-  std::size_t lookup_pairs;  // pairs of outputs that are looked up together
   bool wide_best;            // one instruction chooses among 64 bytes
   bool counts_best;          // weights of ±1 are counted at least as quickly as looked up
   bool saturates;            // multiply_bytes: neighbouring products must stay within 16 bits
@@ -216,7 +202,6 @@ struct Kernels {
   void (*fill_quads)(const Filling& filling, const std::uint8_t* source, std::uint32_t marks, std::uint8_t* panel);
 
   void (*look_up)(const Lookup& lookup);
-  void (*look_up_ordered)(const Ordered& ordered);
   // Look-up sums of four times `quads` outputs as nibbles: bit = (sum ≥ threshold) xor flip. out[quad * stride + column].
   void (*look_up_bits)(const std::uint16_t* sums, std::size_t quads, const std::uint16_t* thresholds,
                        const std::uint8_t* flips, std::uint8_t* out, std::size_t stride);

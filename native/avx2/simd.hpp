@@ -58,7 +58,6 @@ struct Simd {
   static std::size_t lowest(std::uint32_t);
 
   static constexpr std::size_t width = 32;
-  static constexpr std::size_t lookup_pairs = 1;
   using Bytes = __m256i;
 
   static Bytes load(const void* from) { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); }

@@ -86,7 +86,6 @@ struct Simd {
   }
 
   static constexpr std::size_t width = 64;
-  static constexpr std::size_t lookup_pairs = 4;
   using Bytes = __m512i;
 
   static Bytes load(const void* from) { return _mm512_loadu_si512(from); }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/weights.hpp"
+
 namespace firebit {
 
 namespace {
@@ -86,38 +88,15 @@ void add_product(const Kernels& kernels, const Term& term, const Tile& tile, con
 
 std::size_t look_up_words(std::size_t outputs) { return 4 * quads(outputs) * slice; }
 
-namespace {
-
-void look_up_in_order(const Kernels& kernels, const Term& term, const Matrix& matrix, Outputs outputs,
-                      const std::uint8_t* panel, std::size_t slices, std::uint16_t* sums) {
-  const std::size_t all = 4 * quads(term.outputs), some = 4 * quads(outputs.end - outputs.first);
-  for (std::size_t row = 0, done = 0; row < term.rows; row += ordered_block) {
-    const std::size_t groups = rounded_up(std::min(ordered_block, term.rows - row), matrix.chunk);
-    const std::size_t first = done + outputs.first * groups;
-    kernels.look_up_ordered({matrix.tables.data() + first * 16, matrix.offsets.data() + first, groups, some, matrix.chunk,
-                             panel + row * slice, term.rows * slice, sums, look_up_words(some), slices, row == 0});
-    done += all * groups;
-  }
-}
-
-}  // namespace
-
 void look_up(const Kernels& kernels, const Term& term, std::size_t group, Outputs outputs, const std::uint8_t* panel,
              std::size_t slices, std::uint16_t* sums) {
   const Matrix& matrix = term.matrices[group];
-  if (matrix.offsets.size() > 0) {
-    look_up_in_order(kernels, term, matrix, outputs, panel, slices, sums);
-    return;
-  }
-  const std::size_t block = std::max(matrix.chunk, lookup_block / matrix.chunk * matrix.chunk);
-  const std::size_t pairs = 2 * quads(term.outputs), first = outputs.first / 2;
-  const std::size_t some = 2 * quads(outputs.end - outputs.first);
-  for (std::size_t s = 0; s < slices; ++s, panel += term.rows * slice, sums += look_up_words(2 * some)) {
-    for (std::size_t row = 0; row < term.rows; row += block) {
-      const std::size_t groups = std::min(block, term.rows - row);
-      const std::uint8_t* tables = matrix.tables.data() + (row * pairs + first * groups) * 32;
-      kernels.look_up({tables, groups, some, matrix.chunk, panel + row * slice, sums, row == 0});
-    }
+  const std::size_t all = 4 * quads(term.outputs), some = 4 * quads(outputs.end - outputs.first);
+  const std::size_t block = lookup_block_of(matrix.chunk);
+  for (std::size_t row = 0; row < term.rows; row += block) {
+    const std::size_t groups = matrix.chunks_of(std::min(block, term.rows - row)), first = row * all + outputs.first * groups;
+    kernels.look_up({matrix.tables.data() + first * 16, matrix.offsets.data() + first, groups, some, matrix.chunk,
+                     panel + row * slice, term.rows * slice, sums, look_up_words(some), slices, row == 0});
   }
 }
 

@@ -108,8 +108,8 @@ struct Balanced {
 // All blocks of an output.
 std::vector<Balanced> balanced(const Row& row, std::size_t chunk) {
   std::vector<Balanced> blocks;
-  for (std::size_t first = 0; first < row.most.size(); first += ordered_block) {
-    blocks.emplace_back(row.most.data() + first, std::min(ordered_block, row.most.size() - first), chunk);
+  for (std::size_t first = 0; first < row.most.size(); first += lookup_block) {
+    blocks.emplace_back(row.most.data() + first, std::min(lookup_block, row.most.size() - first), chunk);
   }
   return blocks;
 }
@@ -134,52 +134,34 @@ std::size_t balanced_chunk(const std::vector<Row>& rows, std::size_t least) {
   return 0;
 }
 
-Matrix ordered_matrix(const std::vector<Row>& rows, std::size_t chunk) {
-  const std::size_t groups = rows[0].most.size(), outputs = 4 * quads(rows.size());
-  Matrix matrix;
-  matrix.chunk = chunk;
-  const std::size_t all = ordered_groups(groups, chunk) * outputs;
-  matrix.tables = Buffer<std::uint8_t>(all * 16);
-  matrix.offsets = Buffer<std::uint16_t>(all);
-  std::vector<std::vector<Balanced>> blocks;
-  for (const Row& row : rows) {
-    blocks.push_back(balanced(row, chunk));
-    matrix.bases.push_back(static_cast<std::int32_t>(row.base));
-  }
-  std::size_t at = 0;
-  for (std::size_t block = 0, first = 0; first < groups; ++block, first += ordered_block) {
-    const std::size_t count = std::min(ordered_block, groups - first);
-    for (std::size_t o = 0; o < outputs; ++o) {
-      for (std::size_t i = 0; i < rounded_up(count, chunk); ++i, ++at) {
-        const std::size_t group = o < rows.size() ? blocks[o][block].order[i] : count;
-        if (group == count) continue;
-        const std::int32_t* entries = rows[o].entries.data() + (first + group) * 16;
-        std::transform(entries, entries + 16, matrix.tables.data() + at * 16,
-                       [](std::int32_t entry) { return static_cast<std::uint8_t>(entry); });
-        matrix.offsets[at] = static_cast<std::uint16_t>(group * slice);
-      }
-    }
-  }
-  return matrix;
+// The order of a block's groups: balanced, or as they are.
+std::vector<std::size_t> order_of(const Row& row, std::size_t first, std::size_t count, const Matrix& matrix) {
+  if (matrix.is_balanced) return Balanced(row.most.data() + first, count, matrix.chunk).order;
+  std::vector<std::size_t> order(count);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  return order;
 }
 
-std::size_t block_of(std::size_t chunk) { return std::max(chunk, lookup_block / chunk * chunk); }
-
-Matrix look_up_matrix(const std::vector<Row>& rows, std::size_t chunk, std::size_t lookup_pairs) {
-  const std::size_t groups = rows[0].most.size(), pairs = 2 * quads(rows.size());
+Matrix look_up_matrix(const std::vector<Row>& rows, std::size_t chunk, bool is_balanced) {
+  const std::size_t groups = rows[0].most.size(), outputs = 4 * quads(rows.size()), block = lookup_block_of(chunk);
   Matrix matrix;
   matrix.chunk = chunk;
-  matrix.tables = Buffer<std::uint8_t>(groups * pairs * 32);
-  std::uint8_t* to = matrix.tables.data();
-  for (std::size_t first = 0; first < groups; first += block_of(chunk)) {
-    const std::size_t end = std::min(first + block_of(chunk), groups);
-    for (std::size_t pair = 0, step = 1; pair < pairs; pair += step) {
-      step = pair + lookup_pairs <= pairs ? lookup_pairs : 1;
-      for (std::size_t g = first; g < end; ++g) {
-        for (std::size_t o = 2 * pair; o < 2 * (pair + step); ++o, to += 16) {
-          if (o >= rows.size()) continue;
-          for (std::size_t i = 0; i < 16; ++i) to[i] = static_cast<std::uint8_t>(rows[o].entries[g * 16 + i]);
-        }
+  matrix.is_balanced = is_balanced;
+  const std::size_t all = (groups / block * block + matrix.chunks_of(groups % block)) * outputs;
+  matrix.tables = Buffer<std::uint8_t>(all * 16);
+  matrix.offsets = Buffer<std::uint16_t>(all);
+  std::size_t at = 0;
+  for (std::size_t first = 0; first < groups; first += block) {
+    const std::size_t count = std::min(block, groups - first);
+    for (std::size_t o = 0; o < outputs; ++o, at += matrix.chunks_of(count)) {
+      if (o >= rows.size()) continue;
+      const std::vector<std::size_t> order = order_of(rows[o], first, count, matrix);
+      for (std::size_t i = 0; i < order.size(); ++i) {
+        if (order[i] == count) continue;
+        const std::int32_t* entries = rows[o].entries.data() + (first + order[i]) * 16;
+        std::transform(entries, entries + 16, matrix.tables.data() + (at + i) * 16,
+                       [](std::int32_t entry) { return static_cast<std::uint8_t>(entry); });
+        matrix.offsets[at + i] = static_cast<std::uint16_t>(order[i] * slice);
       }
     }
   }
@@ -289,7 +271,7 @@ void check_tables(const std::vector<Row>& rows, std::size_t chunk) {
 
 }  // namespace
 
-void set_tables(Term& term, const TermRecord& record, std::size_t lookup_pairs) {
+void set_tables(Term& term, const TermRecord& record) {
   // One weight of this size spans a byte already.
   const auto is_wide = [](std::int16_t weight) { return weight > largest_entry || weight < -largest_entry; };
   if (record.chunk == 0 && std::any_of(record.weights.begin(), record.weights.end(), is_wide)) return;
@@ -300,7 +282,7 @@ void set_tables(Term& term, const TermRecord& record, std::size_t lookup_pairs) 
     const std::size_t better = record.chunk > 0 ? 0 : balanced_chunk(rows, chunk);
     if (chunk == 0 && better == 0) return;
     if (better == 0) check_tables(rows, chunk);
-    matrices.push_back(better > 0 ? ordered_matrix(rows, better) : look_up_matrix(rows, chunk, lookup_pairs));
+    matrices.push_back(look_up_matrix(rows, std::max(chunk, better), better > 0));
   }
   term.matrices = std::move(matrices);
   term.method = Method::lookup;

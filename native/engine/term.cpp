@@ -143,7 +143,7 @@ Term prepare(TermRecord record, const Map& source, Format format, const std::vec
   term.pad = pad;
   set_shape(term, record);
   term.method = method_of(term, record, kernels);
-  if (term.method == Method::tabled) set_tables(term, record, kernels.lookup_pairs);
+  if (term.method == Method::tabled) set_tables(term, record);
   if (term.method == Method::wide) set_wide_tables(term, record);
   set_field(term);
   if (term.has_panel()) set_taps(term);

@@ -26,11 +26,8 @@ enum class Method {
   scalar,    // cell by cell: what no other method holds
 };
 
-// Groups of four bits whose tables are looked up in one pass, so that panel and sums stay in the first cache.
-constexpr std::size_t lookup_block = 256;
-
-// The same where every output has an order of its own: two panels are read together.
-constexpr std::size_t ordered_block = 128;
+// Groups of four bits whose tables are looked up in one pass, so that two panels and their sums stay in the first cache.
+constexpr std::size_t lookup_block = 128;
 
 // Groups of a panel of quads whose tables of 64 bytes are looked up in one pass.
 constexpr std::size_t wide_block = 32;
@@ -46,14 +43,18 @@ struct Quads {
 
 // The weights of one group of a convolution.
 struct Matrix {
-  Buffer<std::uint8_t> tables;       // lookup: [blocks][steps][groups of the block][outputs of the step][16], or what
-  Buffer<std::uint16_t> offsets;     // Ordered has: [blocks][outputs][groups of the block], and tables in that order
+  Buffer<std::uint8_t> tables;       // lookup: [blocks][outputs][groups of the block][16],
+  Buffer<std::uint16_t> offsets;     // and where their indices lie
   std::vector<std::int32_t> bases;   // per output: lookup, what is missing in the sums of tables; signs, how many are +1
   std::size_t chunk = 0;             // lookup
+  bool is_balanced = false;          // lookup: groups of every output have an order of their own, in whole chunks
   Buffer<std::int16_t> wide;         // tabled [blocks of 32][groups][4][32]; product [quads][pairs][4][2]; dot [O][length]
   Buffer<std::int8_t> narrow;        // dot over bits, where the weights fit: [blocks][length][width_of_rows]
   Buffer<std::uint8_t> signs;        // dot [O][length / 8], where all weights are ±1
   Quads quads;                       // bytes, wide, popcount
+
+  // How many groups are looked up for so many of a block.
+  std::size_t chunks_of(std::size_t groups) const { return is_balanced ? rounded_up(groups, chunk) : groups; }
 };
 
 // Planes of a source with their padding, columns of a stride apart from each other: [plane][phase][height][width].

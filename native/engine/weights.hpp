@@ -8,10 +8,8 @@ namespace firebit {
 // Weights of one output.
 std::size_t per_group(const Term& term);
 
-// Groups of all blocks of a matrix whose outputs have orders of their own, each block filled up to whole chunks.
-inline std::size_t ordered_groups(std::size_t groups, std::size_t chunk) {
-  return groups / ordered_block * ordered_block + rounded_up(groups % ordered_block, chunk);
-}
+// Groups whose tables are looked up in one pass: whole chunks.
+inline std::size_t lookup_block_of(std::size_t chunk) { return std::max(chunk, lookup_block / chunk * chunk); }
 
 // Whether the weights of all groups are −1 or +1.
 bool is_sign(const Term& term, const std::int16_t* weights);
@@ -20,7 +18,7 @@ bool is_sign(const Term& term, const std::int16_t* weights);
 bool are_bytes(const Term& term, const Weights& weights, bool saturates);
 
 // Tables of 16 bytes, where the record has some or exact ones are small enough: then the term's method is `lookup`.
-void set_tables(Term& term, const TermRecord& record, std::size_t lookup_pairs);
+void set_tables(Term& term, const TermRecord& record);
 
 // Tables of 64 entries, whatever the weights.
 void set_wide_tables(Term& term, const TermRecord& record);

@@ -21,7 +21,6 @@ namespace firebit::generic {
 template <class Simd>
 Kernels kernels(const char* name) {
   return {name,
-          Simd::lookup_pairs,
           Simd::wide_best,
           Simd::counts_best,
           Simd::saturates,
@@ -31,7 +30,6 @@ Kernels kernels(const char* name) {
           fill_pairs<Simd>,
           fill_quads<Simd>,
           look_up<Simd>,
-          look_up_ordered<Simd>,
           look_up_bits<Simd>,
           look_up_sums<Simd>,
           sum_tables<Simd>,

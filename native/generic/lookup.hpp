@@ -9,7 +9,6 @@
 //   low_bytes_of(a, b)          low bytes of the words of a, high bytes of those of b
 //   both, either, differ        and, or, exclusive or
 //   widen_columns(even, odd, columns)  int32 of the words of both, by turns: four vectors
-//   lookup_pairs                pairs of outputs at a time that fit the registers
 //
 // Sums of an output lie vector by vector: words that hold both bytes of each word's columns, summed with the upper one
 // still in place, and words of the upper ones. `evens` takes the two apart.
@@ -45,126 +44,51 @@ FIREBIT_INLINE void prefetch(const std::uint8_t* from) {
 #endif
 }
 
-// `count` look-ups of 2 · Pairs outputs, added up in bytes, then in words.
-template <class Simd, std::size_t Pairs>
+// One output. `Chunk` groups are added up in bytes, then in words; 0: as many as the look-up says.
+template <class Simd, std::size_t Slices, std::size_t Chunk>
 struct LookupStep {
   using Bytes = typename Simd::Bytes;
   static constexpr std::size_t vectors = slice / Simd::width;
-  static constexpr std::size_t outputs = 2 * Pairs;
 
-  Bytes all[outputs][vectors];
-  Bytes odds[outputs][vectors];
+  const Lookup& at;
+  Bytes all[Slices][vectors];
+  Bytes odds[Slices][vectors];
 
-  FIREBIT_INLINE void load(const std::uint16_t* sums, bool begins) {
-    for (std::size_t o = 0; o < outputs; ++o) {
+  FIREBIT_INLINE void load(std::size_t output) {
+    for (std::size_t s = 0; s < Slices; ++s) {
       for (std::size_t v = 0; v < vectors; ++v) {
-        const std::uint16_t* words = words_of<Simd>(sums, o, v);
-        all[o][v] = begins ? Simd::zero() : Simd::load(words);
-        odds[o][v] = begins ? Simd::zero() : Simd::load(words + Simd::width / 2);
+        const std::uint16_t* words = words_of<Simd>(at.sums + s * at.sums_slice, output, v);
+        all[s][v] = at.begins ? Simd::zero() : Simd::load(words);
+        odds[s][v] = at.begins ? Simd::zero() : Simd::load(words + Simd::width / 2);
       }
     }
   }
 
-  FIREBIT_INLINE void store(std::uint16_t* sums) const {
-    for (std::size_t o = 0; o < outputs; ++o) {
+  FIREBIT_INLINE void store(std::size_t output) const {
+    for (std::size_t s = 0; s < Slices; ++s) {
       for (std::size_t v = 0; v < vectors; ++v) {
-        std::uint16_t* words = words_of<Simd>(sums, o, v);
-        Simd::store(words, all[o][v]);
-        Simd::store(words + Simd::width / 2, odds[o][v]);
+        std::uint16_t* words = words_of<Simd>(at.sums + s * at.sums_slice, output, v);
+        Simd::store(words, all[s][v]);
+        Simd::store(words + Simd::width / 2, odds[s][v]);
       }
     }
   }
 
-  FIREBIT_INLINE void add(const std::uint8_t* tables, const std::uint8_t* panel, std::size_t count) {
-    Bytes bytes[outputs][vectors];
-    for (std::size_t o = 0; o < outputs; ++o) {
-      for (std::size_t v = 0; v < vectors; ++v) bytes[o][v] = Simd::zero();
-    }
-    for (std::size_t g = 0; g < count; ++g) {
-      Bytes indices[vectors];
-      for (std::size_t v = 0; v < vectors; ++v) indices[v] = Simd::load(panel + g * slice + v * Simd::width);
-      for (std::size_t o = 0; o < outputs; ++o) {
-        const Bytes table = Simd::table(tables + (g * outputs + o) * 16);
-        for (std::size_t v = 0; v < vectors; ++v) {
-          bytes[o][v] = Simd::add8(bytes[o][v], Simd::look_up(table, indices[v]));
-        }
-      }
-    }
-    for (std::size_t o = 0; o < outputs; ++o) {
+  template <bool begins>
+  FIREBIT_INLINE void look_up(const std::uint8_t* tables, const std::uint8_t* panel, Bytes (&bytes)[Slices][vectors]) {
+    const Bytes table = Simd::table(tables);
+    for (std::size_t s = 0; s < Slices; ++s) {
       for (std::size_t v = 0; v < vectors; ++v) {
-        all[o][v] = Simd::add16(all[o][v], bytes[o][v]);
-        odds[o][v] = Simd::add16(odds[o][v], Simd::high_bytes(bytes[o][v]));
+        const Bytes found = Simd::look_up(table, Simd::load(panel + s * at.panel_slice + v * Simd::width));
+        bytes[s][v] = begins ? found : Simd::add8(bytes[s][v], found);
       }
     }
   }
-};
 
-template <class Simd, std::size_t Pairs, std::size_t Chunk>
-FIREBIT_INLINE void look_up_step(const Lookup& at, std::size_t pair) {
-  constexpr std::size_t bytes = 2 * Pairs * 16;
-  const std::uint8_t* tables = at.tables + pair * at.groups * 32;
-  std::uint16_t* sums = at.sums + pair * 2 * slice;
-  LookupStep<Simd, Pairs> step;
-  step.load(sums, at.begins);
-  const std::size_t chunk = Chunk > 0 ? Chunk : at.chunk;
-  std::size_t g = 0;
-  for (; g + chunk <= at.groups; g += chunk) {
-    for (std::size_t i = 0; i < chunk * bytes; i += 64) prefetch(tables + g * bytes + i + prefetched);
-    step.add(tables + g * bytes, at.panel + g * slice, chunk);
-  }
-  if (g < at.groups) step.add(tables + g * bytes, at.panel + g * slice, at.groups - g);
-  step.store(sums);
-}
-
-template <class Simd, std::size_t Chunk>
-inline void look_up_all(const Lookup& at) {
-  std::size_t pair = 0;
-  for (; pair + Simd::lookup_pairs <= at.pairs; pair += Simd::lookup_pairs) {
-    look_up_step<Simd, Simd::lookup_pairs, Chunk>(at, pair);
-  }
-  for (; pair < at.pairs; ++pair) look_up_step<Simd, 1, Chunk>(at, pair);
-}
-
-template <class Simd>
-void look_up(const Lookup& at) {
-  switch (at.chunk) {
-    case 1: return look_up_all<Simd, 1>(at);
-    case 2: return look_up_all<Simd, 2>(at);
-    case 3: return look_up_all<Simd, 3>(at);
-    case 4: return look_up_all<Simd, 4>(at);
-    case 8: return look_up_all<Simd, 8>(at);
-    default: return look_up_all<Simd, 0>(at);
-  }
-}
-
-// One output: its groups in an order of their own, `Chunk` of them added up in bytes, then in words.
-template <class Simd, std::size_t Slices, std::size_t Chunk>
-FIREBIT_INLINE void look_up_output(const Ordered& at, std::size_t output) {
-  using Bytes = typename Simd::Bytes;
-  constexpr std::size_t vectors = slice / Simd::width;
-  Bytes all[Slices][vectors], odds[Slices][vectors];
-  for (std::size_t s = 0; s < Slices; ++s) {
-    for (std::size_t v = 0; v < vectors; ++v) {
-      const std::uint16_t* words = words_of<Simd>(at.sums + s * at.sums_slice, output, v);
-      all[s][v] = at.begins ? Simd::zero() : Simd::load(words);
-      odds[s][v] = at.begins ? Simd::zero() : Simd::load(words + Simd::width / 2);
-    }
-  }
-  const std::uint8_t* tables = at.tables + output * at.groups * 16;
-  const std::uint16_t* offsets = at.offsets + output * at.groups;
-  for (std::size_t g = 0; g < at.groups; g += Chunk, tables += Chunk * 16, offsets += Chunk) {
-    for (std::size_t i = 0; i < Chunk * 16; i += 64) prefetch(tables + i + prefetched);
+  FIREBIT_INLINE void add(const std::uint8_t* tables, const std::uint16_t* offsets, std::size_t count) {
     Bytes bytes[Slices][vectors];
-    for (std::size_t c = 0; c < Chunk; ++c) {
-      const Bytes table = Simd::table(tables + c * 16);
-      const std::uint8_t* panel = at.panel + offsets[c];
-      for (std::size_t s = 0; s < Slices; ++s) {
-        for (std::size_t v = 0; v < vectors; ++v) {
-          const Bytes found = Simd::look_up(table, Simd::load(panel + s * at.panel_slice + v * Simd::width));
-          bytes[s][v] = c == 0 ? found : Simd::add8(bytes[s][v], found);
-        }
-      }
-    }
+    look_up<true>(tables, at.panel + offsets[0], bytes);
+    for (std::size_t c = 1; c < count; ++c) look_up<false>(tables + c * 16, at.panel + offsets[c], bytes);
     for (std::size_t s = 0; s < Slices; ++s) {
       for (std::size_t v = 0; v < vectors; ++v) {
         all[s][v] = Simd::add16(all[s][v], bytes[s][v]);
@@ -172,32 +96,41 @@ FIREBIT_INLINE void look_up_output(const Ordered& at, std::size_t output) {
       }
     }
   }
-  for (std::size_t s = 0; s < Slices; ++s) {
-    for (std::size_t v = 0; v < vectors; ++v) {
-      std::uint16_t* words = words_of<Simd>(at.sums + s * at.sums_slice, output, v);
-      Simd::store(words, all[s][v]);
-      Simd::store(words + Simd::width / 2, odds[s][v]);
+
+  FIREBIT_INLINE void run(std::size_t output) {
+    const std::uint8_t* tables = at.tables + output * at.groups * 16;
+    const std::uint16_t* offsets = at.offsets + output * at.groups;
+    const std::size_t chunk = Chunk > 0 ? Chunk : at.chunk;
+    load(output);
+    std::size_t g = 0;
+    for (; g + chunk <= at.groups; g += chunk) {
+      for (std::size_t i = 0; i < chunk * 16; i += 64) prefetch(tables + g * 16 + i + prefetched);
+      add(tables + g * 16, offsets + g, chunk);
     }
+    if (g < at.groups) add(tables + g * 16, offsets + g, at.groups - g);
+    store(output);
   }
-}
+};
 
 template <class Simd, std::size_t Chunk>
-inline void look_up_outputs(const Ordered& at) {
+inline void look_up_outputs(const Lookup& at) {
   for (std::size_t o = 0; o < at.outputs; ++o) {
     if (at.slices == 2) {
-      look_up_output<Simd, 2, Chunk>(at, o);
+      LookupStep<Simd, 2, Chunk>{at, {}, {}}.run(o);
     } else {
-      look_up_output<Simd, 1, Chunk>(at, o);
+      LookupStep<Simd, 1, Chunk>{at, {}, {}}.run(o);
     }
   }
 }
 
 template <class Simd>
-void look_up_ordered(const Ordered& at) {
+void look_up(const Lookup& at) {
   switch (at.chunk) {
-    case 8: return look_up_outputs<Simd, 8>(at);
+    case 1: return look_up_outputs<Simd, 1>(at);
+    case 2: return look_up_outputs<Simd, 2>(at);
     case 4: return look_up_outputs<Simd, 4>(at);
-    default: return look_up_outputs<Simd, 2>(at);
+    case 8: return look_up_outputs<Simd, 8>(at);
+    default: return look_up_outputs<Simd, 0>(at);
   }
 }
 

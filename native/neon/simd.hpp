@@ -37,7 +37,6 @@ struct Simd {
   static std::size_t lowest(std::uint32_t);
 
   static constexpr std::size_t width = 16;
-  static constexpr std::size_t lookup_pairs = 1;
   using Bytes = uint8x16_t;
 
   static Bytes load(const void* from) { return vld1q_u8(static_cast<const std::uint8_t*>(from)); }

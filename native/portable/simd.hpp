@@ -37,7 +37,6 @@ struct Simd {
   static std::size_t lowest(std::uint32_t);
 
   static constexpr std::size_t width = 16;
-  static constexpr std::size_t lookup_pairs = 1;
 
   struct Bytes {
     std::uint8_t at[width];

@@ -61,81 +61,49 @@ void nearest(const Kernels& a, const Kernels& b) {
   compare("the nearest", x, y, kept);
 }
 
-// Look-ups, then both ways to go on from their sums. Tables are in the order of each instruction set.
-std::vector<std::uint8_t> ordered(const std::vector<std::uint8_t>& tables, std::size_t groups, std::size_t pairs, std::size_t together) {
-  std::vector<std::uint8_t> found;
-  for (std::size_t pair = 0, step = 1; pair < pairs; pair += step) {
-    step = pair + together <= pairs ? together : 1;
-    for (std::size_t g = 0; g < groups; ++g) {
-      for (std::size_t o = 2 * pair; o < 2 * (pair + step); ++o) {
-        const auto first = tables.begin() + static_cast<std::ptrdiff_t>((o * groups + g) * 16);
-        found.insert(found.end(), first, first + 16);
-      }
-    }
-  }
-  found.resize(found.size() + slack);
-  return found;
-}
-
+// Look-ups of outputs with orders of their own for their groups, then both ways to go on from their sums.
 void look_up(const Kernels& a, const Kernels& b) {
-  const std::size_t groups = 1 + below(40), quads = 1 + below(5), pairs = 2 * quads;
-  const std::size_t chunks[] = {1, 2, 3, 4, 5, 8};
-  const std::size_t chunk = chunks[below(6)];
-  const auto panel = drawn<std::uint8_t>(groups * slice, 0, 15);
-  const auto tables = drawn<std::uint8_t>(2 * pairs * groups * 16, 0, static_cast<std::int64_t>(255 / chunk));
-  const auto thresholds = drawn<std::uint16_t>(4 * quads, 0, static_cast<std::int64_t>(groups * 255 / chunk));
-  const auto flips = drawn<std::uint8_t>(quads, 0, 15);
-  const auto bases = drawn<std::int32_t>(4 * quads, -100000, 100000);
-  const bool begins = below(2) == 0;
-  std::vector<std::uint8_t> bits[2];
-  std::vector<std::int32_t> sums[2];
-  const Kernels* both[] = {&a, &b};
-  for (std::size_t i = 0; i < 2; ++i) {
-    const auto own = ordered(tables, groups, pairs, both[i]->lookup_pairs);
-    std::vector<std::uint16_t> kept(2 * pairs * slice + slack);
-    both[i]->look_up({own.data(), groups, pairs, chunk, panel.data(), kept.data(), true});
-    if (groups * 2 * 255 / chunk < 65536) both[i]->look_up({own.data(), groups, pairs, chunk, panel.data(), kept.data(), false});
-    bits[i].resize(quads * slice + slack);
-    sums[i].assign(4 * quads * slice + slack, 7);
-    both[i]->look_up_bits(kept.data(), quads, thresholds.data(), flips.data(), bits[i].data(), slice);
-    both[i]->look_up_sums(kept.data(), 4 * quads - 1, bases.data(), sums[i].data(), slice, begins);
-  }
-  compare("look_up_bits", bits[0], bits[1], quads * slice);
-  compare("look_up_sums", sums[0], sums[1], 4 * quads * slice);
-}
-
-// Outputs with orders of their own for their groups.
-void look_up_ordered(const Kernels& a, const Kernels& b) {
-  const std::size_t chunk = std::size_t{2} << below(3), groups = chunk * (1 + below(128 / chunk)), outputs = 4 * (1 + below(5));
-  const std::size_t slices = 1 + below(2), rows = 1 + below(200);
+  const std::size_t chunks[] = {1, 2, 3, 4, 5, 8, 63};
+  const std::size_t chunk = chunks[below(7)], quads = 1 + below(5), outputs = 4 * quads;
+  const std::size_t groups = chunk > 1 ? 1 + below(128) : 1 + below(120), slices = 1 + below(2), rows = 1 + below(200);
   const auto panel = drawn<std::uint8_t>(slices * rows * slice, 0, 15);
   const auto tables = drawn<std::uint8_t>(outputs * groups * 16, 0, static_cast<std::int64_t>(255 / chunk));
   auto offsets = drawn<std::uint16_t>(outputs * groups, 0, static_cast<std::int64_t>(rows - 1));
   for (std::uint16_t& offset : offsets) offset = static_cast<std::uint16_t>(offset * slice);
-  const std::vector<std::int32_t> bases(outputs, 0);
+  const auto thresholds = drawn<std::uint16_t>(outputs, 0, static_cast<std::int64_t>(groups * 255 / chunk));
+  const auto flips = drawn<std::uint8_t>(quads, 0, 15);
+  const auto bases = drawn<std::int32_t>(outputs, -100000, 100000);
+  const bool begins = below(2) == 0;
+  const std::size_t all = slices * outputs * slice;
+  std::vector<std::uint8_t> bits[2];
   std::vector<std::int32_t> sums[3];
   const Kernels* both[] = {&a, &b};
   for (std::size_t i = 0; i < 2; ++i) {
-    std::vector<std::uint16_t> kept(2 * outputs * slice + slack);
-    for (bool begins : {true, false}) {
-      both[i]->look_up_ordered({tables.data(), offsets.data(), groups, outputs, chunk, panel.data(), rows * slice, kept.data(),
-                                outputs * slice, slices, begins});
+    std::vector<std::uint16_t> kept(all + slack);
+    for (bool first : {true, false}) {
+      both[i]->look_up({tables.data(), offsets.data(), groups, outputs, chunk, panel.data(), rows * slice, kept.data(),
+                        outputs * slice, slices, first});
     }
-    sums[i].assign(slices * outputs * slice + slack, 0);
+    bits[i].resize(slices * quads * slice + slack);
+    sums[i].assign(all + slack, 7);
     for (std::size_t s = 0; s < slices; ++s) {
-      both[i]->look_up_sums(kept.data() + s * outputs * slice, outputs, bases.data(), sums[i].data() + s * outputs * slice, slice, true);
+      const std::uint16_t* found = kept.data() + s * outputs * slice;
+      both[i]->look_up_bits(found, quads, thresholds.data(), flips.data(), bits[i].data() + s * quads * slice, slice);
+      both[i]->look_up_sums(found, outputs, bases.data(), sums[i].data() + s * outputs * slice, slice, begins);
     }
   }
-  sums[2].assign(slices * outputs * slice + slack, 0);
-  for (std::size_t i = 0; i < slices * outputs * slice; ++i) {
+  sums[2].assign(all, 0);
+  for (std::size_t i = 0; i < all; ++i) {
     const std::size_t s = i / (outputs * slice), o = i / slice % outputs, column = i % slice;
+    sums[2][i] = bases[o] + (begins ? 0 : 7);
     for (std::size_t g = 0; g < groups; ++g) {
       const std::uint8_t index = panel[s * rows * slice + offsets[o * groups + g] + column];
       sums[2][i] += 2 * tables[(o * groups + g) * 16 + index];
     }
   }
-  compare("look_up_ordered", sums[0], sums[1], slices * outputs * slice);
-  compare("look_up_ordered by hand", sums[0], sums[2], slices * outputs * slice);
+  compare("look_up_bits", bits[0], bits[1], slices * quads * slice);
+  compare("look_up_sums", sums[0], sums[1], all);
+  compare("look_up_sums by hand", sums[0], sums[2], all);
 }
 
 void sum_tables(const Kernels& a, const Kernels& b) {
@@ -335,7 +303,7 @@ int main(int count, char** words) {
   for (const Kernels& kernels : firebit::available_kernels()) {
     for (std::size_t i = 0; i < rounds; ++i) {
       for (auto* test : {hamming, nearest, look_up, sum_tables, multiply, multiply_bytes, count_ones, look_up_wide,
-                         fill_quads, pool_sums, pool_bits, look_up_ordered, add_rows, dots, step}) {
+                         fill_quads, pool_sums, pool_bits, add_rows, dots, step}) {
         test(kernels, portable);
       }
     }
