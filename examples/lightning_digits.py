@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import firebit as fb
-from firebit.train.lightning import Growth, GrowthPhase
+from firebit.train.lightning import GrowthCallback, GrowthPhase
 
 
 class Digits(pl.LightningModule):
@@ -36,7 +36,7 @@ class Digits(pl.LightningModule):
 
 
 def train_to_bits(module: Digits, train: TensorDataset, test: TensorDataset, epochs: int = 3) -> nn.Module:
-    growth = Growth(
+    growth = GrowthCallback(
         [GrowthPhase(epochs, strength=2e-3), GrowthPhase(epochs, strength=3e-2)],  # learn, then turn values into bits
         network="model",
         example=train.tensors[0][:100],

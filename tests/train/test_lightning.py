@@ -15,7 +15,7 @@ from firebit.nn import BoundedRectifier, SlopeGrowth, Step
 
 pl = pytest.importorskip("lightning.pytorch")
 
-from firebit.train.lightning import Growth, GrowthPhase  # noqa: E402
+from firebit.train.lightning import GrowthCallback, GrowthPhase  # noqa: E402
 
 PHASES = (GrowthPhase(1, 1e-3), GrowthPhase(2, {"1": 2e-2}, law="inverse"))
 BATCH = 10
@@ -54,7 +54,9 @@ def loader() -> DataLoader[Any]:
 
 @pytest.fixture
 def fitted(loader: DataLoader[Any], tmp_path: Path) -> Callable[..., tuple[Module, Any]]:
-    def fit(growth: Growth, *, epochs: int = 3, ckpt_path: Path | None = None, **options: Any) -> tuple[Module, Any]:
+    def fit(
+        growth: GrowthCallback, *, epochs: int = 3, ckpt_path: Path | None = None, **options: Any
+    ) -> tuple[Module, Any]:
         quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
         trainer = pl.Trainer(
             max_epochs=epochs, callbacks=[growth], logger=False, accelerator="cpu", default_root_dir=tmp_path,
@@ -91,7 +93,7 @@ def same(one: nn.Module, other: nn.Module) -> bool:
 def test_growth_is_that_of_a_plain_loop(
     fitted: Callable[..., tuple[Module, Any]], loader: DataLoader[Any], accumulated: int
 ) -> None:
-    module, _ = fitted(Growth(PHASES, network="model"), accumulate_grad_batches=accumulated)
+    module, _ = fitted(GrowthCallback(PHASES, network="model"), accumulate_grad_batches=accumulated)
     expected = plain(loader, accumulated)
     assert same(module.model, expected)
     # And not that of a loop without: layer 3 does not grow in the second phase.
@@ -104,10 +106,10 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(
 ) -> None:
     # Strengths that depend on the step of a phase, which a checkpoint has to keep.
     phases = [GrowthPhase(epochs, 2e-2, schedule=[(0, 0.0), (10, 1.0)]) for epochs in lengths]
-    whole, _ = fitted(Growth(phases, network="model"))
-    _, trainer = fitted(Growth(phases, network="model"), epochs=2)
+    whole, _ = fitted(GrowthCallback(phases, network="model"))
+    _, trainer = fitted(GrowthCallback(phases, network="model"), epochs=2)
     trainer.save_checkpoint(tmp_path / "two.ckpt")
-    resumed, _ = fitted(Growth(phases, network="model"), ckpt_path=tmp_path / "two.ckpt")
+    resumed, _ = fitted(GrowthCallback(phases, network="model"), ckpt_path=tmp_path / "two.ckpt")
     assert same(resumed.model, whole.model)
 
 
@@ -115,7 +117,7 @@ def test_the_census_is_logged_and_steps_are_put_in(
     fitted: Callable[..., tuple[Module, Any]], loader: DataLoader[Any]
 ) -> None:
     x = next(iter(loader))[0]
-    growth = Growth(PHASES, network="model", example=x)
+    growth = GrowthCallback(PHASES, network="model", example=x)
     module, trainer = fitted(growth)
     found = fb.nn.census(module.model, loader)
     assert trainer.callback_metrics["binary"].item() == pytest.approx(found.level)
@@ -126,13 +128,13 @@ def test_the_census_is_logged_and_steps_are_put_in(
 
 
 def test_without_census_nothing_is_logged(fitted: Callable[..., tuple[Module, Any]]) -> None:
-    growth = Growth(PHASES, network="model", census=False)
+    growth = GrowthCallback(PHASES, network="model", census=False)
     _, trainer = fitted(growth, epochs=1)
     assert "binary" not in trainer.callback_metrics and growth.hardened is None
 
 
 def test_phases_follow_each_other_and_end() -> None:
-    growth = Growth(PHASES)
+    growth = GrowthCallback(PHASES)
     assert growth.epochs == 3
     assert [growth.phase_at(epoch) for epoch in range(4)] == [0, 1, 1, None]
 
@@ -140,7 +142,7 @@ def test_phases_follow_each_other_and_end() -> None:
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
-        (lambda: Growth([]), "There is no phase"),
+        (lambda: GrowthCallback([]), "There is no phase"),
         (lambda: GrowthPhase(0, 1e-3), "epochs=0 is no length"),
     ],
 )
@@ -151,4 +153,4 @@ def test_what_is_no_phase(make: Callable[[], object], problem: str) -> None:
 
 def test_a_network_that_is_not_there_is_named(fitted: Callable[..., tuple[Module, Any]]) -> None:
     with pytest.raises(UsageError, match="Module has no network 'net'"):
-        fitted(Growth(PHASES, network="net"), num_sanity_val_steps=0)
+        fitted(GrowthCallback(PHASES, network="net"), num_sanity_val_steps=0)

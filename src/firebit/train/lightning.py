@@ -43,7 +43,7 @@ class GrowthPhase:
             raise UsageError(f"epochs={self.epochs} is no length of a phase.", "Give at least 1.")
 
 
-class Growth(Callback):  # type: ignore[misc]
+class GrowthCallback(Callback):  # type: ignore[misc]
     """Grows the slopes of a LightningModule's bounded rectifiers once per optimizer step, phase by phase.
 
     Growth follows every step of the optimizer, so with gradient accumulation once per accumulated batch, and depends on
@@ -71,7 +71,7 @@ class Growth(Callback):  # type: ignore[misc]
         UsageError: no phase, or (when training starts) no such attribute or no rectifier.
 
     Example:
-        >>> callback = Growth([GrowthPhase(4, 2e-3), GrowthPhase(4, 3e-2)])
+        >>> callback = GrowthCallback([GrowthPhase(4, 2e-3), GrowthPhase(4, 3e-2)])
         >>> len(callback.phases)
         2
     """
@@ -86,7 +86,7 @@ class Growth(Callback):  # type: ignore[misc]
         recalibrate: Iterable[Any] | None = None,
     ) -> None:
         if not phases:
-            raise UsageError("There is no phase of growth.", "Give one or two: Growth([GrowthPhase(4, 2e-3)]).")
+            raise UsageError("There is no phase of growth.", "Give one or two: GrowthCallback([GrowthPhase(4, 2e-3)]).")
         self.phases = tuple(phases)
         self.example = example
         self.network = network
