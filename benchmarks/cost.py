@@ -2,9 +2,10 @@
 
     python benchmarks/cost.py
 
-Work is counted by firebit.nn.summary on one picture of the network's size: two operations per multiply-accumulate, and
-three passes' worth for forward and backward together. Hours follow from that and from what others have published; see
-the assumptions in the page. Writes docs/results/cost.json and .md.
+Work is counted by torch's own formulas on one picture of the network's size: two operations per multiply-accumulate,
+and three passes' worth for forward and backward together. It is that of the network with ReLUs: rectifiers multiply
+nothing more, and their slopes are as many as a batch norm's scales. Hours follow from that and from what others have
+published; see the assumptions in the page. Writes docs/results/cost.json and .md.
 """
 
 import json
@@ -12,9 +13,11 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-import firebit as fb
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
 from firebit import zoo
-from firebit.train import Recipe, load_recipe, recipe_names
+from firebit.train import load_recipe, recipe_names
 from firebit.train.stage import stages
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
@@ -62,21 +65,19 @@ class Cost:
 def cost(name: str) -> Cost:
     """The cost of a recipe that comes with the package."""
     recipe = load_recipe(name)
-    summary = fb.nn.summary(
-        zoo.build(recipe.net.name, **recipe.net.options(_kind(recipe))), zoo.example(recipe.net.name)
-    )
-    macs = sum(summary.macs.values())
+    with torch.device("meta"):
+        net = zoo.build(recipe.net.name, **recipe.net.options("relu")).eval()
+        with FlopCounterMode(display=False) as counter:
+            net(zoo.example(recipe.net.name))
+    macs = counter.get_total_flops() // 2
+    parameters = sum(parameter.numel() for parameter in net.parameters())
     epochs = sum(stage.epochs for stage in stages(recipe))
     hours, bound = {}, {}
     for kind, rate in (("A100", A100), ("H100", H100)):
         computed = GPUS * rate / (2 * PASSES * macs * (RECTIFIERS if recipe.has_phases else 1))
         bound[kind] = "input" if computed > INPUT_RATE else "compute"
         hours[kind] = epochs * PICTURES / min(computed, INPUT_RATE) / 3600
-    return Cost(name, summary.parameters, macs, epochs, hours, bound)
-
-
-def _kind(recipe: Recipe) -> str:
-    return "rectifier" if recipe.has_phases else "relu"
+    return Cost(name, parameters, macs, epochs, hours, bound)
 
 
 def row(found: Cost) -> str:
