@@ -72,6 +72,8 @@ def test_classes_are_learned_and_can_be_judged(
         (["--bits", "5"], 2, "bits=5"),
         (["--backbone", "resnet"], 2, "no backbone 'resnet'"),
         (["--unlabelled", "--hidden", "16"], 2, "--hidden does not go"),
+        (["--unlabelled", "--keep", "3"], 2, "--keep does not go"),
+        (["--keep", "3", "--hidden", "16"], 2, "keep goes with"),
         (["--unlabelled", "--bits", "64", "--side", "32"], 2, "64 bits are more"),
     ],
 )

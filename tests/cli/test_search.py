@@ -119,6 +119,14 @@ def test_codes_are_not_pruned(firebit: Run, photos: Path) -> None:
     assert (code, "holds codes" in err) == (2, True)
 
 
+def test_damaged_codes_leave_no_store(firebit: Run, photos: Path) -> None:
+    assert firebit("encode", photos, "--out", "codes", "--model", "mnist-lenet", "--workers", 1)[0] == 0
+    Path("codes/codes-000000.parquet").write_bytes(b"torn")
+    code, _, err = firebit("index", "codes")
+    assert (code, "codes-000000.parquet" in err) == (3, True)
+    assert not Path("photos.db").exists()
+
+
 def test_codes_of_encode_are_indexed_without_the_pictures(firebit: Run, photos: Path, tmp_path: Path) -> None:
     code, out, _ = firebit("encode", photos, "--out", "codes", "--model", "mnist-lenet", "--workers", 1, "--json")
     assert code == 0

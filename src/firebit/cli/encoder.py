@@ -23,6 +23,9 @@ def command(
         bool, typer.Option("--unlabelled", help="Fit codes to the pictures, without classes.")
     ] = False,
     hidden: Annotated[int, typer.Option(min=0, help="Bits of a hidden layer before the code.")] = 0,
+    keep: Annotated[
+        float, typer.Option(min=0, help="Serve classes that DATA has not: 3 is a fair weight. Default: none.")
+    ] = 0.0,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the features.")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     features: Annotated[Path | None, typer.Option(help="Where features of known pictures are kept.")] = None,
@@ -41,9 +44,10 @@ def command(
     from firebit.train.photos import fit, learn
     from firebit.zoo.backbone import pretrained
 
-    options = HeadOptions(bits=bits, hidden=hidden, epochs=epochs, seed=seed)
-    if unlabelled and hidden:
-        raise UsageError("--hidden does not go with --unlabelled, whose codes are linear.", "Leave one of them out.")
+    options = HeadOptions(bits=bits, hidden=hidden, epochs=epochs, keep=keep, seed=seed)
+    if unlabelled and (hidden or keep):
+        given = "--hidden" if hidden else "--keep"
+        raise UsageError(f"{given} does not go with --unlabelled, which learns no classes.", "Leave one of them out.")
     net = pretrained(backbone, side)
     dtype = torch.bfloat16 if bfloat16 else torch.float32
     told = None if json_ else _told

@@ -125,13 +125,17 @@ def _of_pictures(
 
 def _of_codes(source: str, store: str, model: Path | None) -> "tuple[Update, int]":
     """Put in what encode wrote, and count the store's items."""
+    from itertools import chain, islice
+
     from firebit.search import CodeStore
     from firebit.search.encode import Bad, Update, read_manifest, read_shards
 
-    manifest = read_manifest(source)
+    manifest, shards = read_manifest(source), read_shards(source)
+    # Read before a store is made: none is left behind where they are damaged.
+    first = list(islice(shards, 1))
     with CodeStore.connect(store, manifest["bits"], fingerprint=manifest["fingerprint"]) as opened:
         before, count = len(opened), 0
-        for ids, codes, payloads in read_shards(source):
+        for ids, codes, payloads in chain(first, shards):
             opened.upsert(ids, codes=codes, payload=payloads)
             count += len(ids)
         opened.index_field("label")

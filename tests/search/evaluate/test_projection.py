@@ -3,7 +3,7 @@ import pytest
 
 from firebit.errors import UsageError
 from firebit.search.codes import unpack
-from firebit.search.evaluate.projection import itq, lsh, threshold
+from firebit.search.evaluate.projection import itq, itq_within, lsh, threshold, within
 
 RANDOM = np.random.default_rng(0)
 
@@ -76,3 +76,37 @@ def test_what_is_no_matrix_of_features_is_refused() -> None:
         lsh(good, 0)
     with pytest.raises(UsageError, match="3 features do not fit"):
         lsh(good, 2).codes(good[:, :3])
+
+
+def test_the_metric_within_classes_has_unit_variance_where_nothing_is_added() -> None:
+    random = np.random.default_rng(3)
+    labels = np.arange(600) % 3
+    features = random.normal(size=(600, 5)) @ random.normal(size=(5, 5)) + 10 * random.normal(size=(3, 5))[labels]
+    seen = within(features, labels, 1e-9).of(features).astype(np.float64)
+    around = seen - np.stack([seen[labels == label].mean(axis=0) for label in range(3)])[labels]
+    np.testing.assert_allclose(around.T @ around / 600, np.eye(5), atol=1e-3)
+    np.testing.assert_allclose(seen.mean(axis=0), 0, atol=1e-3)
+
+
+def test_bits_are_not_spent_on_what_varies_within_classes() -> None:
+    random = np.random.default_rng(4)
+    labels = np.arange(1000) % 10
+    features = np.concatenate(
+        [random.normal(size=(10, 6))[labels] + 0.2 * random.normal(size=(1000, 6)), 2 * random.normal(size=(1000, 6))],
+        axis=1,
+    )
+    share = {
+        name: (np.abs(found.weight[:, :6]).sum() / np.abs(found.weight).sum())
+        for name, found in (("itq", itq(features, 6)), ("within", itq_within(features, labels, 6)))
+    }
+    assert share["itq"] < 0.2 < 0.6 < share["within"]
+    bits = unpack(itq_within(features, labels, 6).codes(features), 6)
+    assert ((bits.mean(axis=0) > 0.2) & (bits.mean(axis=0) < 0.8)).all()
+
+
+@pytest.mark.parametrize(
+    ("labels", "floor"), [(np.zeros(50, int), 0.3), (np.arange(49) % 2, 0.3), (np.arange(50) % 2, 0.0)]
+)
+def test_what_makes_no_metric_is_refused(labels: np.ndarray, floor: float) -> None:
+    with pytest.raises(UsageError):
+        within(RANDOM.normal(size=(50, 8)), labels, floor)

@@ -3,7 +3,7 @@
 from firebit.search.evaluate.balance import Balance, balance
 from firebit.search.evaluate.counts import Counts, count
 from firebit.search.evaluate.measure import SearchMetrics, measure
-from firebit.search.evaluate.projection import Projection, itq, lsh, threshold
+from firebit.search.evaluate.projection import Projection, itq, itq_within, lsh, threshold, within
 from firebit.search.evaluate.protocol import PROTOCOLS, Split, split, unseen_classes
 from firebit.search.evaluate.recall import recall_at
 
@@ -17,10 +17,12 @@ __all__ = [
     "balance",
     "count",
     "itq",
+    "itq_within",
     "lsh",
     "measure",
     "recall_at",
     "split",
     "threshold",
     "unseen_classes",
+    "within",
 ]
