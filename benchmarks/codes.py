@@ -9,8 +9,10 @@
 Every figure is kept in docs/results/codes/NAME.json as soon as it is there; what is there is not measured again. All
 methods see the same features, and all that are trained have the same layers, epochs and learning rate: "rectifier" (the
 codes of Firebit), "relu" (thresholded at 0) and "sigmoid" (a fixed slope, thresholded at ½: Lin et al. 2015). LSH and
-ITQ need no labels. The backbone computes in float32; --bfloat16 is quicker where the processor multiplies it. On a
-network of ours, "compiled" is the head grafted on it, compiled, and run by the engine without torch.
+ITQ need no labels. "kept" is a code of rectifiers that keeps apart classes which nobody taught (HeadOptions.keep), without
+a hidden layer, and "ITQ within" is where it begins. The backbone computes in float32; --bfloat16 is quicker where the
+processor multiplies it. On a network of ours, "compiled" is the head grafted on it, compiled, and run by the engine
+without torch.
 """
 
 import argparse
@@ -33,7 +35,7 @@ from firebit.data import load
 from firebit.files import write_text
 from firebit.machine import processor
 from firebit.search.codes import unpack
-from firebit.search.evaluate import PROTOCOLS, SearchMetrics, itq, lsh, split
+from firebit.search.evaluate import PROTOCOLS, Projection, SearchMetrics, itq, itq_within, lsh, split
 from firebit.search.evaluate.coder import compiled_coder
 from firebit.search.evaluate.report import plot
 from firebit.search.evaluate.study import Subject, summary
@@ -46,8 +48,9 @@ from firebit.zoo.backbone import pretrained
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 FOLDER = RESULTS / "codes"
-TRAINED = ("rectifier", "relu", "sigmoid")
-METHODS = (*TRAINED, "ITQ", "LSH")
+TRAINED = ("rectifier", "kept", "relu", "sigmoid")
+METHODS = (*TRAINED, "ITQ within", "ITQ", "LSH")
+KEEP = 3.0
 BITS = (48, 16, 32, 64)
 FITTED = 10_000
 BATCH = 16
@@ -101,7 +104,7 @@ def cases(seeds: list[int], protocols: list[str]) -> Iterator[Case]:
         for seed in seeds:
             yield from (Case(protocol, method, MAIN[1], seed) for method in METHODS)
     both = [name for name in ("cifar10-2", "unseen") if name in protocols]
-    for methods in (("rectifier", "ITQ"), ("sigmoid", "relu", "LSH")):
+    for methods in (("rectifier", "kept", "ITQ"), ("ITQ within", "sigmoid", "relu", "LSH")):
         for protocol, seed, bits in product(both, seeds, BITS[1:]):
             yield from (Case(protocol, method, bits, seed) for method in methods)
 
@@ -110,7 +113,8 @@ def trained(case: Case, material: Material, options: HeadOptions) -> Head:
     """The head of a case, trained on the pictures of its protocol."""
     train = split(case.protocol, material.train_labels, material.test_labels, case.seed).train
     classes, dense = np.unique(material.labels[train], return_inverse=True)
-    own = {**asdict(options), "bits": case.bits, "seed": case.seed, "activation": case.method}
+    own = {**asdict(options), "bits": case.bits, "seed": case.seed}
+    own |= {"hidden": 0, "keep": KEEP} if case.method == "kept" else {"activation": case.method}
     return train_head(material.features[train], dense.astype(np.int64), len(classes), HeadOptions(**own))
 
 
@@ -122,9 +126,15 @@ def measured(case: Case, material: Material, options: HeadOptions) -> SearchMetr
         codes = trained(case, material, options).codes(features)
     else:
         some = np.random.default_rng(case.seed).permutation(train)[:FITTED]
-        fit = itq if case.method == "ITQ" else lsh
-        codes = fit(features[some], case.bits, case.seed).codes(features)
+        codes = projection(case, features[some], material.labels[some]).codes(features)
     return Subject(material.labels, divided).judge(codes, case.bits)
+
+
+def projection(case: Case, features: NDArray[np.float32], labels: NDArray[np.int64]) -> Projection:
+    """The linear code of a case, fitted to some of the pictures that train."""
+    if case.method == "ITQ within":
+        return itq_within(features, labels, case.bits, case.seed)
+    return (itq if case.method == "ITQ" else lsh)(features, case.bits, case.seed)
 
 
 def backbone_features(name: str, side: int, folder: Path, dtype: torch.dtype) -> Material:
@@ -203,6 +213,7 @@ def about(arguments: argparse.Namespace, options: HeadOptions | None) -> dict[st
 def _given(arguments: argparse.Namespace) -> dict[str, Any]:
     seeds = " ".join(map(str, arguments.seeds))
     given = {
+        "record": arguments.record,
         "side": arguments.side,
         "run": arguments.run and arguments.run.name,
         "layer": arguments.layer,
@@ -312,6 +323,7 @@ def _head(options: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="a backbone, or what the figures of --run are called, or page")
+    parser.add_argument("--record", help="what the figures are called, if not as the name")
     parser.add_argument("--side", type=int, help="of the pictures a backbone sees")
     parser.add_argument("--layer", help="of a compiled network, whose bits are features")
     parser.add_argument("--features", type=Path, default=Path("features"), help="where features are kept")
@@ -330,7 +342,7 @@ def main() -> None:
         run_codes(arguments)
         return
     options = HeadOptions(hidden=arguments.hidden or 0, epochs=arguments.epochs or 8)
-    path, facts = FOLDER / f"{arguments.name}.json", about(arguments, options)
+    path, facts = FOLDER / f"{arguments.record or arguments.name}.json", about(arguments, options)
     if not arguments.run:
         dtype = torch.bfloat16 if arguments.bfloat16 else torch.float32
         material = backbone_features(arguments.name, arguments.side or 224, arguments.features, dtype)

@@ -51,7 +51,7 @@ def test_a_head_keeps_to_its_guide_and_still_learns_its_classes() -> None:
     aim = unpack(itq_within(known, names, 12).codes(features), 12)
     agreement = {}
     for keep in (0.0, 3.0):
-        head = train_head(known, names, 6, HeadOptions(bits=12, epochs=10, batch=60, keep=keep))
+        head = train_head(known, names, 6, HeadOptions(bits=12, epochs=20, batch=60, lr=0.02, keep=keep))
         agreement[keep] = (unpack(head.codes(features), 12) == aim).mean()
         assert (head.logits(known).argmax(axis=1) == names).mean() > 0.9
         assert head.encoder()[1].weight.shape == (12, 32)
