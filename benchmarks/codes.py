@@ -9,10 +9,10 @@
 Every figure is kept in docs/results/codes/NAME.json as soon as it is there; what is there is not measured again. All
 methods see the same features, and all that are trained have the same layers, epochs and learning rate: "rectifier" (the
 codes of Firebit), "relu" (thresholded at 0) and "sigmoid" (a fixed slope, thresholded at ½: Lin et al. 2015). LSH and
-ITQ need no labels. "kept" is a code of rectifiers that keeps apart classes which nobody taught (HeadOptions.keep), without
-a hidden layer, and "ITQ within" is where it begins. The backbone computes in float32; --bfloat16 is quicker where the
-processor multiplies it. On a network of ours, "compiled" is the head grafted on it, compiled, and run by the engine
-without torch.
+ITQ need no labels. "kept" is a code of rectifiers that keeps apart classes which nobody taught (HeadOptions.keep),
+without a hidden layer, and "ITQ within" is where it begins. The backbone computes in float32; --bfloat16 is quicker
+where the processor multiplies it. On a network of ours, "compiled" is the head grafted on it, compiled, and run by the
+engine without torch.
 """
 
 import argparse

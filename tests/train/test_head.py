@@ -10,7 +10,7 @@ from firebit.errors import UsageError
 from firebit.nn.rectifier import Step
 from firebit.search.codes import unpack
 from firebit.search.evaluate import measure
-from firebit.train.head import Head, HeadOptions, Standardised, build_head, train_head
+from firebit.train.head import Head, HeadOptions, build_head, train_head
 
 Features = tuple[np.ndarray, np.ndarray]
 
@@ -79,17 +79,6 @@ def test_a_line_after_each_epoch_says_how_codes_use_their_length(clusters: Featu
     train_head(*clusters, 4, HeadOptions(bits=12, epochs=2, batch=100), told=lines.append)
     assert [line.split(":")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
     assert "entropy of a bit" in lines[0]
-
-
-def test_features_are_standardised_and_constant_ones_kept_finite(clusters: Features) -> None:
-    layer = Standardised(20)
-    inputs = torch.from_numpy(clusters[0])
-    layer.fit(inputs)
-    found = layer(inputs)
-    torch.testing.assert_close(found.mean(0), torch.zeros(20), atol=1e-5, rtol=0)
-    expected = torch.ones(20)
-    expected[7] = 0
-    torch.testing.assert_close(found.std(0), expected, atol=1e-4, rtol=0)
 
 
 def test_slopes_end_where_the_options_say(clusters: Features) -> None:

@@ -18,7 +18,8 @@ from firebit.files import load_tensors, save_tensors
 from firebit.nn.rectifier import Step
 from firebit.search.codes import pack
 from firebit.search.evaluate import Projection
-from firebit.train.head import Head, Standardised
+from firebit.train.head import Head
+from firebit.train.standardised import Standardised
 from firebit.zoo.backbone import Backbone, pretrained
 from firebit.zoo.block import CODE, CODE_BITS
 

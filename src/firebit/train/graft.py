@@ -5,7 +5,8 @@ from torch import nn
 
 from firebit.errors import UsageError
 from firebit.nn.rectifier import Step
-from firebit.train.head import Head, Standardised
+from firebit.train.head import Head
+from firebit.train.standardised import Standardised
 from firebit.zoo.block import CODE
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from firebit.search.evaluate import itq, within
 from firebit.search.evaluate.projection import Metric, Projection
+from firebit.train.standardised import Standardised
 from firebit.zoo.block import CODE
 
 FC, NORM = f"fc_{CODE}", f"norm_{CODE}"
@@ -30,8 +31,7 @@ class Guide:
 
     def begin(self, model: nn.Module) -> None:
         """Give the layer of codes of an untrained head the weights of the guide."""
-        standard, linear = model.get_submodule("standard"), model.get_submodule(FC)
-        assert isinstance(linear, nn.Linear) and isinstance(standard.scale, Tensor)
+        standard, linear = _layers(model)
         with torch.no_grad():
             linear.weight.copy_(torch.from_numpy(self.projection.weight).float() / standard.scale)
 
@@ -41,15 +41,14 @@ class Guide:
         sums = seen @ weight.T - torch.from_numpy(self.projection.threshold).float()
         return sums / sums.std(0)
 
-    def folded(self, model: nn.Sequential) -> nn.Sequential:
+    def folded(self, model: nn.Module) -> nn.Sequential:
         """The same hardened head, as one of the features themselves."""
-        standard, linear = model.get_submodule("standard"), model.get_submodule(FC)
-        assert isinstance(linear, nn.Linear) and isinstance(standard.scale, Tensor)
+        standard, linear = _layers(model)
         weight = (linear.weight * standard.scale).double() @ torch.from_numpy(self.metric.matrix.T.copy())
         features = len(self.metric.centre)
         whole = nn.Linear(features, len(weight), bias=False)
         whole.weight = nn.Parameter(weight.float(), requires_grad=False)
-        moved = type(standard)(features)
+        moved = Standardised(features)
         moved.mean.copy_(torch.from_numpy(self.metric.centre))
         placed: dict[str, nn.Module] = {"standard": moved, FC: whole}
         found = nn.Sequential()
@@ -66,6 +65,12 @@ def guide(features: NDArray[np.float32], labels: NDArray[np.int64], bits: int, s
     """
     metric = within(features, labels)
     return Guide(metric, itq(metric.of(features), bits, seed))
+
+
+def _layers(model: nn.Module) -> tuple[Standardised, nn.Linear]:
+    standard, linear = model.get_submodule("standard"), model.get_submodule(FC)
+    assert isinstance(standard, Standardised) and isinstance(linear, nn.Linear)
+    return standard, linear
 
 
 @contextmanager

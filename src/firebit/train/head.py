@@ -20,6 +20,7 @@ from firebit.search.codes import pack
 from firebit.search.evaluate import Balance, balance
 from firebit.train.guide import guide, watched
 from firebit.train.stage import Stage, make_growth
+from firebit.train.standardised import Standardised
 from firebit.zoo.block import CODE, CODE_BITS, stack
 
 ACTIVATIONS = ("rectifier", "relu", "sigmoid")
@@ -78,27 +79,6 @@ class HeadOptions:
             raise UsageError(f"keep={self.keep!r} is no weight.", "Give 0 or more, 3 for instance.")
         if self.keep and (self.hidden or self.activation != "rectifier"):
             raise UsageError("keep goes with a code of rectifiers that is linear in the features.", "Leave hidden out.")
-
-
-class Standardised(nn.Module):
-    """(x − mean) / deviation of each feature, as its training set has them."""
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, features: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(features))
-        self.register_buffer("scale", torch.ones(features))
-
-    def fit(self, features: Tensor) -> None:
-        """Take mean and deviation from features (N, F); one that never changes is left at its size."""
-        deviation = features.std(0)
-        self.mean.copy_(features.mean(0))
-        self.scale.copy_(torch.where(deviation > 1e-6, 1 / deviation.clamp_min(1e-6), 1.0))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x - self.mean) * self.scale
 
 
 def build_head(features: int, classes: int, options: HeadOptions) -> nn.Sequential:

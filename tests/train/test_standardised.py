@@ -1,0 +1,16 @@
+"""Features of mean 0 and deviation 1."""
+
+import torch
+
+from firebit.train.standardised import Standardised
+
+
+def test_features_are_standardised_and_constant_ones_kept_finite(clusters: Features) -> None:
+    layer = Standardised(20)
+    inputs = torch.from_numpy(clusters[0])
+    layer.fit(inputs)
+    found = layer(inputs)
+    torch.testing.assert_close(found.mean(0), torch.zeros(20), atol=1e-5, rtol=0)
+    expected = torch.ones(20)
+    expected[7] = 0
+    torch.testing.assert_close(found.std(0), expected, atol=1e-4, rtol=0)
