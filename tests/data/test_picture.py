@@ -316,8 +316,8 @@ def test_quick_cuts_decode_less(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image.Image, "resize", resize)
     for side in (10, 60, 100, 240):
         picture.decode_cut(jpeg(photo()), "x", picture.Cut(lambda width, height: PART, quick=True), side)
-    # 240 × 180 are wanted of 320 × 240: an eighth leaves 30, a half 120, and 240 need all.
-    assert sizes == [(80, 60), (160, 120), (320, 240), (320, 240)]
+    # Sides of 14, 80, 134 and 320 pixels are wanted of the whole: an eighth, a half, and twice all of it.
+    assert sizes == [(40, 30), (160, 120), (320, 240), (320, 240)]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -171,8 +171,9 @@ def new_folder(root: Path, data: str) -> RunFolder:
 
 def _stem(data: str) -> str:
     """The name of a data set or folder, also where a path ends in dots; of a pattern what is before braces."""
-    name = re.sub(r"[-_.]*\{.*|\.tar$", "", Path(data.removeprefix("hf:")).name)
-    return (Path(data).resolve().name if name in ("", "..") else name) or "run"
+    name = Path(data.removeprefix("hf:")).name
+    name = Path(data).resolve().name if name in ("", "..") else name
+    return re.sub(r"[-_.]*\{.*|\.tar$", "", name) or "run"
 
 
 def _touched(run: Path) -> float:
