@@ -57,7 +57,7 @@ def cut(job: Job, count: int) -> Job:
 
 
 def timed(call: Callable[[], object], clock: bool = False) -> float:
-    """Seconds of a call: of processors, those of worker processes too, since others use the machine; or of the clock."""
+    """Seconds of a call: of processors, those of workers too, since others use the machine; or of the clock."""
     # A data set that an earlier round has read is read again.
     sources._loaded.cache_clear()
     now = time.perf_counter if clock else used
