@@ -247,11 +247,12 @@ def _insert_exact(
 ) -> None:
     channels = {site.name: _channels(site, dim) for site in sites}
     open_sites = {site.name: site.node for site in sites if site.ceiling is None}
-    if isinstance(exact, str):
+    measured: dict[str, Tensor] = {}
+    if isinstance(exact, str) and open_sites:
         measured = bound_activations(graph, inputs, open_sites, dim, input_range)
-    else:
+    elif not isinstance(exact, str) and open_sites:
         loader = [exact] if isinstance(exact, Tensor) else exact
-        found = largest_activations(graph, inputs, open_sites, dim, loader) if open_sites else {}
+        found = largest_activations(graph, inputs, open_sites, dim, loader)
         measured = {name: largest * (1 + margin) for name, largest in found.items()}
     largest: dict[str, Tensor] = {}
     for site in sites:
