@@ -1,4 +1,4 @@
-"""Addresses and options of Milvus, and servers that are away; what it finds is in store/test_store.py."""
+"""Milvus servers that are away, die and come back; what one finds is in store/test_store.py."""
 
 import socket
 import threading
@@ -9,50 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from firebit.errors import UnavailableError, UsageError
+from firebit.errors import UnavailableError
 from firebit.search import CodeStore
-from firebit.search.milvus import Options, server
 from firebit.search.milvus.backend import _may_tie
-from firebit.search.milvus.server import parts
-
-
-@pytest.mark.parametrize(
-    ("url", "found"),
-    [
-        ("milvus://host/photos", ("host:19530", "photos")),
-        ("milvus://10.0.0.1:7/a_b1", ("10.0.0.1:7", "a_b1")),
-    ],
-)
-def test_addresses(url: str, found: tuple[str, str]) -> None:
-    assert parts(url) == found
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["milvus://host", "milvus:///a", "milvus://host:x/a", "milvus://host/a/b", "milvus://host/a-b", "milvus://u@h/a"],
-)
-def test_what_is_no_address(url: str) -> None:
-    with pytest.raises(UsageError, match="no address"):
-        CodeStore.connect(url, 8)
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        ({"index": "hnsw"}, "hnsw"),
-        ({"probes": 0}, "range"),
-        ({"lists": 4, "probes": 5}, "range"),
-        ({"timeout": 0}, "range"),
-        ({"threads": 2}, "threads="),
-    ],
-)
-def test_options_that_are_refused(options: dict[str, Any], says: str) -> None:
-    with pytest.raises(UsageError, match=says):
-        CodeStore.connect("milvus://127.0.0.1:1/a", 8, **options)
-
-
-def test_options_have_defaults_that_are_exact() -> None:
-    assert Options().index == "flat"
 
 
 def test_more_is_asked_for_where_the_last_wanted_hit_may_tie() -> None:
@@ -76,38 +35,6 @@ def test_a_server_that_is_away(closed_port: int) -> None:
         CodeStore.connect(f"milvus://127.0.0.1:{closed_port}/photos", 8, timeout=1.0)
     assert caught.value.exit_code == 6
     assert time.monotonic() - begun < 30
-
-
-def test_only_what_may_pass_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    pymilvus = pytest.importorskip("pymilvus")
-    pauses: list[float] = []
-    now = [0.0]
-
-    def sleep(seconds: float) -> None:
-        pauses.append(seconds)
-        now[0] += seconds
-
-    monkeypatch.setattr(server.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(server.time, "sleep", sleep)
-    monkeypatch.setattr(pymilvus, "MilvusClient", lambda **options: options["uri"])
-    opened = server.Server("127.0.0.1:7", "", 10.0)
-    errors = [pymilvus.MilvusException(2, "gone"), pymilvus.MilvusException(5, "soon", retriable=True)]
-
-    def use(client: str, more: dict[str, float]) -> tuple[str, float]:
-        if errors:
-            raise errors.pop()
-        return client, more["timeout"]
-
-    assert opened.call(use) == ("http://127.0.0.1:7", pytest.approx(9.7))
-    assert pauses == [0.1, 0.2]
-    errors[:] = [pymilvus.MilvusException(5, "never")]
-    with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:7 does not do it: never"):
-        opened.call(use)
-    assert len(pauses) == 2
-    errors[:] = [pymilvus.MilvusException(2, "gone")] * 99
-    with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:7 is away: gone"):
-        opened.call(use)
-    assert pauses[2:] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.0, 3.0] and len(errors) == 91
 
 
 @pytest.mark.slow
