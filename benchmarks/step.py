@@ -142,7 +142,8 @@ def markdown(report: dict[str, Any]) -> str:
             f"| {row['bytes']['ratio']:.3f}× |"
         )
     lines += ["", "Bytes kept for backward per layer, KiB (ReLU / rectifier):", ""]
-    for row in [row for row in report["rows"] if not row["channels_last"]]:
+    # The same in both memory formats, but for what convolutions rearrange.
+    for row in reversed({(row["net"], row["batch_norm"]): row for row in reversed(report["rows"])}.values()):
         relu, rectifier = row["bytes"]["relu"], row["bytes"]["rectifier"]
         names = [name for name in {**relu, **rectifier} if name != "loss"]
         cells = [f"{name} {relu.get(name, 0) / 1024:.0f} / {rectifier.get(name, 0) / 1024:.0f}" for name in names]
