@@ -259,13 +259,15 @@ class _Run:
         self.reporter.epoch(record)
 
     def _list_unreadable(self) -> None:
-        """Keep the list of streamed pictures that cannot be read, what was found before a stop included."""
-        if len(self.pictures.unreadable) == self.listed:
+        """Keep the list of pictures that some rank cannot read, what was found before a stop included."""
+        told = self.ranks.texts(json.dumps(self.pictures.unreadable))
+        every = list(dict.fromkeys(problem for text in told for problem in json.loads(text)))
+        if len(every) == self.listed or not self.ranks.first:
             return
-        self.listed = len(self.pictures.unreadable)
+        self.listed = len(every)
         file = self.folder.unreadable_file
         before = file.read_text("utf-8").splitlines() if file.is_file() else []
-        found = list(dict.fromkeys([*before, *self.pictures.unreadable]))
+        found = list(dict.fromkeys([*before, *every]))
         write_text(file, "".join(f"{problem}\n" for problem in found))
         self.reporter.note(f"left out, as they cannot be read: {len(found)} pictures, see {file}")
 
