@@ -47,6 +47,8 @@ class Published:
 
 
 CONVERTED = (
+    Published("torchvision", "alexnet", 7, refusal="window"),
+    Published("torchvision", "vgg16_bn", 15, refusal="window"),
     Published("torchvision", "resnet18", 17, scales=5),
     Published("torchvision", "squeezenet1_1", 26, scales=1, refusal="gives scaled bits"),
     Published("torchvision", "mobilenet_v2", 35, refusal=REAL_SHORTCUT),
@@ -60,6 +62,9 @@ CONVERTED = (
     Published("timm", "legacy_seresnet18", 33, scales=18, refusal="is a Sigmoid"),
     Published("timm", "ghostnet_050", 42, scales=7, refusal="is a getitem"),
     Published("timm", "repvgg_a0", 22),
+    Published("timm", "vovnet39a", 39),
+    Published("timm", "selecsls42", 41),
+    Published("timm", "mobileone_s0", 43),
 )
 REFUSED = (
     ("torchvision", "efficientnet_b0", r"EfficientNet has no nn\.ReLU"),

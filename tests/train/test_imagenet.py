@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from firebit.train import RunFolder, fit, load_recipe, recipe_names
-from firebit.train.recipe import quoted
+from firebit.train.toml import quoted
 
 pytestmark = pytest.mark.slow
 
