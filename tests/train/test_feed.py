@@ -20,7 +20,8 @@ from firebit.data.streamed import StreamedSet, decoded, streamed
 from firebit.data.tree import open_tree
 from firebit.errors import DataError, FirebitError
 from firebit.train import Recipe
-from firebit.train.feed import Batch, MemoryFeed, StreamedFeed, batches_per_epoch, make_feed, part_of, still_batches
+from firebit.train.distributed import part_of
+from firebit.train.feed import Batch, MemoryFeed, StreamedFeed, batches_per_epoch, make_feed, still_batches
 
 VIEW = RandomCrop(16)
 

@@ -32,6 +32,11 @@ _RENAMED = "forward_sync_buffers" in signature(DistributedDataParallel).paramete
 _BUFFERS: dict[str, Any] = {"forward_sync_buffers" if _RENAMED else "broadcast_buffers": False}
 
 
+def part_of(count: int, part: int, parts: int) -> slice:
+    """Where a part of `count` things lies that are dealt out in a row as evenly as can be."""
+    return slice(count * part // parts, count * (part + 1) // parts)
+
+
 @dataclass(frozen=True)
 class Ranks:
     """The processes that train one network together, as one of them sees them.
@@ -57,7 +62,7 @@ class Ranks:
 
     def part(self, count: int) -> slice:
         """This rank's stretch of `count` things; the stretches of all ranks follow each other and cover them."""
-        return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
+        return part_of(count, self.rank, self.size)
 
     def gathered(self, values: Sequence[float]) -> list[list[float]]:
         """The numbers of every rank, in float64, by rank."""

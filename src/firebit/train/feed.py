@@ -22,6 +22,7 @@ from firebit.data.crop import RandomCrop, View
 from firebit.data.source import Source
 from firebit.data.streamed import Decoded, StreamedSet, decoded
 from firebit.errors import DataError, FirebitError
+from firebit.train.distributed import part_of
 from firebit.train.recipe import Recipe
 
 
@@ -79,13 +80,7 @@ def make_feed(data: ImageSet, recipe: Recipe, rank: int = 0, world: int = 1) -> 
 def batches_per_epoch(recipe: Recipe, data: ImageSet) -> int:
     """Steps per epoch: of pictures in memory full batches, and those beyond the last wait for the next epoch's order;
     of streamed ones as many as it takes for every picture to be seen once."""
-    full, rest = divmod(len(data), recipe.batch)
-    return max(1, full + (isinstance(data, StreamedSet) and rest > 0))
-
-
-def part_of(count: int, part: int, parts: int) -> slice:
-    """Where a part of `count` things lies that are dealt out in a row as evenly as can be."""
-    return slice(count * part // parts, count * (part + 1) // parts)
+    return make_feed(data, recipe).batches
 
 
 @dataclass
