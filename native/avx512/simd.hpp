@@ -155,7 +155,6 @@ struct Simd {
     return _mm512_set1_epi32(pair);
   }
   static Ints multiply_add(Ints sum, Ints a, Ints b) { return _mm512_dpwssd_epi32(sum, a, b); }
-  static Ints dot_bits(Ints sum, Bytes bits, Bytes weights) { return _mm512_dpbusd_epi32(sum, bits, weights); }
   static Bytes above(const std::int32_t* from, std::int32_t limit) {
     const __m512i bound = _mm512_set1_epi32(limit);
     std::uint64_t greater = 0;

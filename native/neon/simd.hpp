@@ -94,10 +94,6 @@ struct Simd {
     const int16x8_t x = vreinterpretq_s16_s32(a), y = vreinterpretq_s16_s32(b);
     return vaddq_s32(sum, vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(y)), vmull_high_s16(x, y)));
   }
-  static Ints dot_bits(Ints sum, Bytes bits, Bytes weights) {
-    const int8x16_t seen = vmulq_s8(vreinterpretq_s8_u8(bits), vreinterpretq_s8_u8(weights));
-    return vpadalq_s16(sum, vpaddlq_s8(seen));
-  }
   static Bytes above(const std::int32_t* from, std::int32_t limit) {
     const int32x4_t bound = vdupq_n_s32(limit);
     const auto greater = [&](std::size_t i) { return vmovn_u32(vcgtq_s32(load32(from + 4 * i), bound)); };
