@@ -26,10 +26,17 @@ def pictures(plan: Plan, count: int, seed: int = 0) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (count, *plan.input.shape), np.uint8)
 
 
-def check(plan: Plan, count: int, threads: int = 1, seed: int = 0) -> None:
-    """Sums, bits, codes and logits of every layer equal those of the reference, on every instruction set."""
+def check(plan: Plan, count: int, threads: int = 1, seed: int = 0) -> set[str]:
+    """Sums, bits, codes and logits of every layer equal those of the reference, on every instruction set.
+
+    Returns:
+        How the layers were computed.
+    """
+    used: set[str] = set()
     seen = pictures(plan, count, seed)
-    expected = list(reference.states(plan, seen))
+    walk = reference.Walk(plan, seen)
+    expected = list(walk.states())
+    logits = None if plan.logits is None else walk.logits()
     for name in BUILT:
         found = NativeExecutor(plan, name, threads)
         for state in expected:
@@ -39,8 +46,10 @@ def check(plan: Plan, count: int, threads: int = 1, seed: int = 0) -> None:
             assert np.array_equal(found.sums(seen, layer), state.sums), where
             packed = np.packbits(bits.reshape(count, -1), axis=1, bitorder="little")
             assert np.array_equal(found.codes(seen, layer), packed), where
-        if plan.logits is not None:
-            assert np.array_equal(found.logits(seen), reference.logits(plan, seen)), name
+        if logits is not None:
+            assert np.array_equal(found.logits(seen), logits), name
+        used.update(*found.methods.values())
+    return used
 
 
 def whole(random: np.random.Generator, largest: int, shape: tuple[int, ...]) -> NDArray[np.int16]:
@@ -175,9 +184,7 @@ def drawn(kind: str, examples: int) -> None:
     @settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=examples, database=None)
     @given(plans(kind), st.integers(1, 5), st.integers(1, 3), st.integers(0, 99))
     def run(plan: Plan, count: int, threads: int, seed: int) -> None:
-        check(plan, count, threads, seed)
-        for name in BUILT:
-            used.update(*NativeExecutor(plan, name, 1).methods.values())
+        used.update(check(plan, count, threads, seed))
 
     run()
     assert kind not in METHODS or METHODS[kind] in used, used
