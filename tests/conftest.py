@@ -1,11 +1,16 @@
 """What every test can rely on: plain terminals, no data sets of the user's, deterministic properties."""
 
+import os
 import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings
+
+# Tests run side by side: each process has a core of its own.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A busy machine is no reason for a property to fail.
 settings.register_profile("firebit", deadline=None, derandomize=True, print_blob=True)

@@ -77,11 +77,17 @@ def bare_path(where: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def run_only(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package as it is built on this machine."""
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def run_only(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment that has what `pip install .` brings, and nothing else."""
     where = tmp_path_factory.mktemp("run-only")
     venv.create(where / "venv", with_pip=False)
-    pip("--python", where / "venv" / "bin" / "python", "install", copy_source(where))
+    pip("--python", where / "venv" / "bin" / "python", "install", wheel)
     return where / "venv"
 
 
@@ -101,8 +107,7 @@ def package_files(folder: Path) -> set[str]:
 
 
 @pytest.mark.skipif(shutil.which(os.environ.get("CXX", "c++")) is None, reason="there is no C++ compiler")
-def test_with_a_compiler_the_wheel_has_native_code(tmp_path: Path) -> None:
-    wheel = build_wheel(tmp_path)
+def test_with_a_compiler_the_wheel_has_native_code(wheel: Path, tmp_path: Path) -> None:
     assert not wheel.name.endswith("none-any.whl")
     assert ask(wheel, tmp_path, REPORT).split()[-2:] == ["portable", "numpy"]
     assert ask(wheel, tmp_path, DISTANCES) == "[[11]]"
