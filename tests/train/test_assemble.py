@@ -8,11 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from firebit.data import ImageSet
 from firebit.errors import ModelFileError
 from firebit.files import load_tensors, save_tensors
 from firebit.train import Interrupted, Recipe, RunFolder, fit
+from firebit.train.assemble import Assembly
 from firebit.train.checkpoint import Progress
 from firebit.train.loop import Silent
+from firebit.train.pictures import Pictures
+from firebit.train.precision import FLOAT32
+from firebit.train.stage import stages
 
 Tiny = Callable[..., Recipe]
 
@@ -110,3 +115,17 @@ def test_a_checkpoint_of_a_stage_that_this_run_does_not_have_is_refused(tiny: Ti
     with pytest.raises(ModelFileError, match=r"step 26 .* does not fit this run's network: it is in stage 3 of 3"):
         fit(own.recipe(), own, resume=True)
     assert content(own) == before
+
+
+@pytest.mark.parametrize(("augment", "asked"), [({"crop": 0}, True), ({"crop": 2}, False)])
+def test_the_teacher_of_pictures_that_never_change_is_asked_once(
+    tiny: Tiny, finished: RunFolder, train_set: ImageSet, augment: dict[str, int], asked: bool
+) -> None:
+    recipe = tiny(loss={"distillation": 0.5}, augment=augment)
+    assembly = Assembly(recipe, finished, Pictures(train_set, train_set, "test"), FLOAT32)
+    progress = Progress(stage=1)
+    loop, drawn = assembly.loop(progress), assembly.untrained(stages(recipe)[1])
+    assert (loop.answers is not None) == (drawn.answers is not None) == asked
+    if loop.answers is not None and drawn.answers is not None:
+        assert loop.answers.shape == drawn.answers.shape == (120, 10)
+        assert loop.answers.abs().min() > 0

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from firebit.data import ImageSet
+from firebit.data import Augmentation, ImageSet
 from firebit.data.crop import CentreCrop, RandomCrop
 from firebit.data.shards import open_shards, shards_of
 from firebit.data.streamed import StreamedSet, decoded, streamed
@@ -46,6 +46,35 @@ def test_parts_are_even_and_cover_all(count: int, parts: int) -> None:
     assert all(left.stop == right.start for left, right in pairwise(slices))
     sizes = [each.stop - each.start for each in slices]
     assert max(sizes) - min(sizes) <= 1
+
+
+def test_pictures_that_are_not_augmented_say_which_they_are(train_set: ImageSet) -> None:
+    for rank in range(2):
+        feed = MemoryFeed(train_set, 20, Augmentation(), rank, 2)
+        assert feed.still
+        for batch in feed.epoch(3, 1):
+            assert batch.members is not None
+            assert np.array_equal(batch.images.numpy(), train_set.images[batch.members.numpy()])
+
+
+@pytest.mark.parametrize("augmentation", [Augmentation(flip=True), Augmentation(crop=1)])
+def test_pictures_that_are_augmented_are_never_the_same(train_set: ImageSet, augmentation: Augmentation) -> None:
+    feed = MemoryFeed(train_set, 20, augmentation)
+    assert not feed.still
+    assert next(feed.epoch(3, 1)).members is None
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(1, [7]), (3, [3, 2, 2]), (9, [1] * 7)])
+@pytest.mark.parametrize("members", [None, torch.arange(7) + 90])
+def test_parts_of_a_batch(count: int, sizes: list[int], members: torch.Tensor | None) -> None:
+    batch = Batch(torch.arange(7, dtype=torch.uint8).reshape(7, 1, 1, 1), torch.arange(7) + 50, members=members)
+    parts = batch.parts(count)
+    assert [len(part) for part in parts] == sizes
+    assert torch.equal(torch.cat([part.images for part in parts]), batch.images)
+    assert torch.equal(torch.cat([part.labels for part in parts]), batch.labels)
+    for part in parts:
+        expected = None if members is None else (part.labels + 40).tolist()
+        assert (part.members if part.members is None else part.members.tolist()) == expected
 
 
 def test_every_picture_once_per_epoch_as_decoding_alone_gives_it(few_photos: Path) -> None:

@@ -481,6 +481,7 @@ def test_weights_of_one_bit_behind_straight_through_steps(tiny: Tiny, tmp_path: 
 # levers
 
 ALL = {
+    "augment": {"crop": 0},
     "net": {"dropout": 0.25},
     "optimizer": {"weight_decay": 1e-3, "weight_decay_end": 0.0},
     "loss": {"label_smoothing": 0.1, "distillation": 0.5},

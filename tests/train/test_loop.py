@@ -20,6 +20,7 @@ from firebit.train.loop import Loop, Silent
 from firebit.train.precision import precision_of
 from firebit.train.recipe import Recipe
 from firebit.train.stage import Stage, build_network, make_growth, make_optimizer
+from firebit.train.teach import ask
 
 Tiny = Callable[..., Recipe]
 
@@ -202,6 +203,21 @@ def test_the_teacher_sees_the_very_pictures_of_the_student(tiny: Tiny, train_set
     assert loss == pytest.approx(expected.item(), rel=1e-5)
     assert all(parameter.grad is None for parameter in loop.teacher.parameters())
     assert not loop.teacher.training
+
+
+@pytest.mark.parametrize("accumulate", [1, 4])
+def test_answers_take_the_place_of_a_teacher_who_is_not_asked(tiny: Tiny, train_set: ImageSet, accumulate: int) -> None:
+    recipe = tiny(loss={"distillation": 0.7}, augment={"crop": 0}, accumulate=accumulate)
+    losses = []
+    for answered in (False, True):
+        loop = make_loop(recipe, train_set, PHASE1)
+        torch.manual_seed(1)
+        loop.teacher = build_network(recipe, train_set, "relu").eval()
+        if answered:
+            loop.answers = ask(loop.teacher, train_set)
+            loop.teacher.register_forward_hook(lambda *_: pytest.fail("it is asked"))
+        losses.append(one_loss(loop))
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
 
 
 def test_weight_decay_falls_with_every_batch(tiny: Tiny, train_set: ImageSet) -> None:

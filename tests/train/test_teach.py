@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from firebit.data import ImageSet
+from firebit.data import ImageSet, to_float
 from firebit.errors import ModelFileError, UsageError
 from firebit.train import Recipe, RunFolder, load_model
-from firebit.train.teach import TEACHER_FILE, check_teacher, keep_teacher, load_teacher
+from firebit.train.teach import TEACHER_FILE, ask, check_teacher, keep_teacher, load_teacher
 
 Tiny = Callable[..., Recipe]
 
@@ -98,3 +98,12 @@ def test_a_teacher_of_other_classes_or_pictures_is_refused(
         with pytest.raises(UsageError, match="knows 10 classes of pictures of 1×28×28") as caught:
             check_teacher(recipe, folder, other)
         assert "same data" in caught.value.remedy
+
+
+def test_it_is_asked_of_every_picture_in_their_order(tiny: Tiny, finished: RunFolder, train_set: ImageSet) -> None:
+    teacher = load_teacher(tiny(loss={"distillation": 0.5}), finished)
+    assert teacher is not None
+    answers = ask(teacher, train_set)
+    expected = teacher(torch.from_numpy(to_float(train_set.images)))
+    assert answers.dtype == torch.float32 and not answers.requires_grad
+    assert torch.allclose(answers, expected, atol=1e-5)

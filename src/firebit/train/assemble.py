@@ -29,7 +29,7 @@ from firebit.train.stage import (
     options_of,
     stages,
 )
-from firebit.train.teach import load_teacher
+from firebit.train.teach import ask, load_teacher
 from firebit.train.weights import make_weight_growth, with_weights
 
 # A number of its own for the random states of the ranks behind the first.
@@ -66,6 +66,8 @@ class Assembly:
             loop = self._loop(stage, self._network(stage, checkpoint), progress, teacher)
             if checkpoint:
                 self._restore(loop, checkpoint)
+            if loop.teacher is not None and _remembers(loop):
+                loop.answers = ask(loop.teacher, self.pictures.train, self.precision)
         except (RuntimeError, ValueError, LookupError, TypeError) as error:
             if checkpoint is None:
                 raise
@@ -79,7 +81,10 @@ class Assembly:
         model = self._outline(stage)
         if stage.name == "weights":
             model = with_weights(model, example_of(self.pictures.train), self.recipe.weights)
-        return self._loop(stage, model, Progress(), teacher)
+        loop = self._loop(stage, model, Progress(), teacher)
+        if teacher is not None and _remembers(loop):
+            loop.answers = torch.zeros(len(loop.data), len(loop.data.classes), device=self.precision.device)
+        return loop
 
     def _loop(self, stage: Stage, model: nn.Module, progress: Progress, teacher: nn.Module | None) -> Loop:
         recipe, train = self.recipe, self.pictures.train
@@ -153,6 +158,13 @@ class Assembly:
         states = states[None] if states.dim() == 1 else states
         if self.ranks.rank < len(states):
             put_random_state(states[self.ranks.rank], self.precision.device)
+
+
+def _remembers(loop: Loop) -> bool:
+    """Whether the teacher is asked once, of pictures that every epoch shows as they are, and its answers take no more
+    room than the pictures do."""
+    picture = loop.data.images[:1].nbytes
+    return loop.feed.still and torch.float32.itemsize * len(loop.data.classes) <= picture
 
 
 def foreign_checkpoint(folder: RunFolder, progress: Progress, reason: str) -> ModelFileError:

@@ -35,14 +35,23 @@ class Batch:
         labels: int64 (B,).
         weight: of its mean loss in the mean over ranks, so that every picture of the step counts alike: B × ranks / the
             step's pictures. 1 where all ranks have as many.
+        members: int64 (B,), which pictures of the set these are, where every epoch shows them as they are; else None.
     """
 
     images: Tensor
     labels: Tensor
     weight: float = 1.0
+    members: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def parts(self, count: int) -> list["Batch"]:
+        """The batch in so many parts, sizes of which differ by one at most; fewer where it has fewer pictures."""
+        count = min(count, len(self))
+        members = [None] * count if self.members is None else self.members.tensor_split(count)
+        parts = zip(self.images.tensor_split(count), self.labels.tensor_split(count), members, strict=True)
+        return [Batch(images, labels, members=own) for images, labels, own in parts]
 
 
 class Feed(Protocol):
@@ -53,6 +62,10 @@ class Feed(Protocol):
     """
 
     waited: float
+
+    @property
+    def still(self) -> bool:
+        """Whether every epoch shows the pictures as they are, so that what is said of one holds ever after."""
 
     @property
     def batches(self) -> int:
@@ -95,6 +108,10 @@ class MemoryFeed:
     waited: float = 0.0
 
     @property
+    def still(self) -> bool:
+        return self.augmentation == Augmentation()
+
+    @property
     def batches(self) -> int:
         return max(1, len(self.data) // self.batch)
 
@@ -107,7 +124,8 @@ class MemoryFeed:
             images = self.augmentation(self.data.images[chosen], seed, epoch, chosen)
             weight = len(chosen) * self.world / len(step_of)
             labels = torch.from_numpy(self.data.labels[chosen])
-            batch = Batch(torch.from_numpy(np.ascontiguousarray(images)), labels, weight)
+            members = torch.from_numpy(chosen) if self.still else None
+            batch = Batch(torch.from_numpy(np.ascontiguousarray(images)), labels, weight, members)
             self.waited += time.perf_counter() - began
             yield batch
 
@@ -135,6 +153,10 @@ class StreamedFeed:
     rank: int = 0
     world: int = 1
     waited: float = 0.0
+
+    @property
+    def still(self) -> bool:
+        return False
 
     @property
     def batches(self) -> int:

@@ -75,6 +75,7 @@ class Loop:
         feed: the batches of its epochs.
         progress: the run's progress, advanced in place.
         teacher: the network, in eval mode, whose logits are learned along with the labels; None: no teacher.
+        answers: what the teacher says of every picture of `data`, (N, classes); None: it is asked for every batch.
         average: the average of the model over the stage's later steps; None: no averaging.
         hold: says when growth waits; None: never.
         precision: the device, and what convolutions and linear layers compute in on it.
@@ -91,6 +92,7 @@ class Loop:
     growth: SlopeGrowth | None
     progress: Progress
     teacher: nn.Module | None = None
+    answers: Tensor | None = None
     average: Average | None = None
     hold: Hold | None = None
     weight_growth: WeightGrowth | None = None
@@ -167,7 +169,7 @@ class Loop:
     def forward_loss(self) -> Tensor:
         """The loss of the first micro-batch of the first epoch, which no step follows."""
         begin_training(self.stage, self.model)
-        return self._loss(self._micro_batches(next(iter(self.feed.epoch(self._order_seed, 0))))[0], 0)
+        return self._loss(next(iter(self.feed.epoch(self._order_seed, 0))).parts(self.recipe.accumulate)[0], 0)
 
     def check_parameters(self) -> None:
         """See that every parameter is finite, so that no checkpoint holds a network that is lost.
@@ -198,7 +200,7 @@ class Loop:
         done = progress.epoch * self.batches + progress.batch
         set_rates(self.optimizer, self.stage, options_of(self.recipe, self.stage), done, self.steps)
         self.optimizer.zero_grad()
-        parts = self._micro_batches(batch)
+        parts = batch.parts(self.recipe.accumulate)
         own = sum(
             self._learn(part, done, batch.weight * len(part) / len(batch), last=part is parts[-1]) for part in parts
         )
@@ -216,12 +218,6 @@ class Loop:
         progress.loss_sum += value
         return value
 
-    def _micro_batches(self, batch: Batch) -> list[Batch]:
-        """The batch in as many parts as gradients are added up over; fewer where it has fewer pictures."""
-        count = min(self.recipe.accumulate, len(batch))
-        parts = zip(batch.images.tensor_split(count), batch.labels.tensor_split(count), strict=True)
-        return [Batch(images, labels) for images, labels in parts]
-
     def _learn(self, part: Batch, done: int, share: float, *, last: bool) -> float:
         """Add a micro-batch's share to the gradients, and return its share of the loss; behind the last, ranks meet."""
         wrapped = self._wrapped
@@ -237,7 +233,7 @@ class Loop:
         labels = part.labels.to(place.device)
         with self.precision.context():
             logits, penalty = self._answer(images, self.stage.noise * (1 - done / max(1, self.steps)))
-            taught = self._taught(images)
+            taught = self._taught(images, part.members)
         return (
             training_loss(logits.float() if self.precision.half else logits, labels, self.recipe.loss, taught) + penalty
         )
@@ -257,7 +253,9 @@ class Loop:
                 return self._network(images), penalty.total()
 
     @torch.no_grad()
-    def _taught(self, images: Tensor) -> Tensor | None:
+    def _taught(self, images: Tensor, members: Tensor | None) -> Tensor | None:
+        if self.answers is not None and members is not None:
+            return self.answers[members.to(self.answers.device)]
         return None if self.teacher is None else self.teacher(images).float()
 
     def _grow(self) -> None:

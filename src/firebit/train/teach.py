@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from firebit.data import ImageSet
 from firebit.errors import UsageError
 from firebit.files import write_atomically
+from firebit.train.evaluate import Batches
+from firebit.train.precision import FLOAT32, Precision
 from firebit.train.recipe import Recipe
 from firebit.train.run import RunFolder, load_model_file
 
@@ -58,6 +60,18 @@ def load_teacher(recipe: Recipe, folder: RunFolder) -> nn.Module | None:
     teacher = load_model_file(path).model.requires_grad_(False)
     layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
     return teacher.to(memory_format=layout)  # type: ignore[no-any-return, call-overload]
+
+
+@torch.no_grad()
+def ask(teacher: nn.Module, data: ImageSet, precision: Precision = FLOAT32) -> Tensor:
+    """The teacher's logits of every picture of a set, float32 (N, classes), on the teacher's device.
+
+    They are worked out in batches of the set's own order, so that a run that goes on learns from the very same numbers.
+    """
+    place = next(teacher.parameters())
+    with precision.context():
+        batches = (teacher(images.to(place.device, place.dtype)).float() for images, _ in Batches(data))
+        return torch.cat(list(batches))
 
 
 def _check_baseline(recipe: Recipe) -> None:
