@@ -1,6 +1,7 @@
 #include "engine/weights.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 #include <stdexcept>
 #include <utility>
@@ -14,44 +15,53 @@ constexpr std::int64_t largest_sum = 65535;
 constexpr int fraction_bits = 24;
 constexpr std::size_t longest_chunk = 64;
 
-// The 16 partial sums of every group of four channels at every tap, of one output: exact, from their least.
-struct Row {
-  std::vector<std::int32_t> entries;  // [groups][16], from 0
-  std::vector<std::int64_t> most;     // [groups]
-  std::int64_t base = 0;              // sum of what was subtracted
-};
+// The 16 partial sums of every group of four channels at every tap, of one output, from their least; rounded where
+// there is a multiplier.
+class Row {
+ public:
+  std::vector<std::int64_t> most;  // [groups]
+  std::int64_t base = 0;           // sum of what was subtracted, where nothing is rounded
 
-Row partial_sums(const Term& term, const std::int16_t* weights) {
-  const std::size_t taps = term.kernel[0] * term.kernel[1];
-  Row row;
-  row.entries.resize(quads(term.inputs) * taps * 16);
-  row.most.reserve(quads(term.inputs) * taps);
-  std::int32_t* to = row.entries.data();
-  for (std::size_t first = 0; first < term.inputs; first += 4) {
-    for (std::size_t tap = 0; tap < taps; ++tap) {
-      std::int32_t sums[16] = {};
-      for (std::size_t j = 0; j < 4 && first + j < term.inputs; ++j) {
-        const std::int32_t weight = weights[(first + j) * taps + tap];
-        for (std::size_t i = 0; i < (std::size_t{1} << j); ++i) sums[(std::size_t{1} << j) + i] = sums[i] + weight;
+  Row(const Term& term, const std::int16_t* weights, std::int64_t multiplier)
+      : taps_(term.kernel[0] * term.kernel[1]), inputs_(term.inputs), weights_(weights), multiplier_(multiplier) {
+    most.reserve(quads(inputs_) * taps_);
+    for (std::size_t group = 0; group < quads(inputs_) * taps_; ++group) {
+      std::int64_t above = 0, below = 0;
+      for (std::size_t j = 0; j < channels(group); ++j) {
+        const std::int64_t weight = at(group, j);
+        above += std::max<std::int64_t>(weight, 0);
+        below += std::min<std::int64_t>(weight, 0);
       }
-      // Absent channels are bits 0: the entries that they would choose are never read.
-      const std::size_t used = std::size_t{1} << std::min<std::size_t>(4, term.inputs - first);
-      const std::int32_t least = *std::min_element(sums, sums + used);
-      for (std::size_t i = 0; i < used; ++i) to[i] = sums[i] - least;
-      row.most.push_back(*std::max_element(to, to + used));
-      to += 16;
-      row.base += least;
+      most.push_back(rounded(above - below));
+      if (multiplier_ == 0) base += below;
     }
   }
-  return row;
-}
 
-void quantise(Row& row, std::int64_t multiplier) {
-  const std::int64_t half = std::int64_t{1} << (fraction_bits - 1);
-  for (std::int32_t& entry : row.entries) entry = static_cast<std::int32_t>((entry * multiplier + half) >> fraction_bits);
-  for (std::int64_t& most : row.most) most = (most * multiplier + half) >> fraction_bits;
-  row.base = 0;
-}
+  // Absent channels are bits 0: the entries that they would choose are never read.
+  void entries(std::size_t group, std::int32_t (&to)[16]) const {
+    std::fill(std::begin(to), std::end(to), 0);
+    std::int32_t least = 0;
+    for (std::size_t j = 0; j < channels(group); ++j) {
+      const std::int32_t weight = at(group, j);
+      least += std::min(weight, 0);
+      for (std::size_t i = 0; i < (std::size_t{1} << j); ++i) to[(std::size_t{1} << j) + i] = to[i] + weight;
+    }
+    const std::size_t used = std::size_t{1} << channels(group);
+    for (std::size_t i = 0; i < used; ++i) to[i] = static_cast<std::int32_t>(rounded(to[i] - least));
+  }
+
+ private:
+  std::size_t channels(std::size_t group) const { return std::min<std::size_t>(4, inputs_ - group / taps_ * 4); }
+  std::int16_t at(std::size_t group, std::size_t j) const { return weights_[(group / taps_ * 4 + j) * taps_ + group % taps_]; }
+  std::int64_t rounded(std::int64_t entry) const {
+    constexpr std::int64_t half = std::int64_t{1} << (fraction_bits - 1);
+    return multiplier_ == 0 ? entry : (entry * multiplier_ + half) >> fraction_bits;
+  }
+
+  std::size_t taps_, inputs_;
+  const std::int16_t* weights_;
+  std::int64_t multiplier_;
+};
 
 bool keeps(const Row& row, std::size_t chunk) {
   std::int64_t all = 0;
@@ -105,48 +115,56 @@ struct Balanced {
   }
 };
 
-// All blocks of an output.
-std::vector<Balanced> balanced(const Row& row, std::size_t chunk) {
-  std::vector<Balanced> blocks;
-  for (std::size_t first = 0; first < row.most.size(); first += lookup_block) {
-    blocks.emplace_back(row.most.data() + first, std::min(lookup_block, row.most.size() - first), chunk);
-  }
-  return blocks;
-}
-
-bool keeps_balanced(const Row& row, std::size_t chunk) {
+// Whether no order helps, since chunks are too large on average.
+bool is_too_large(const Row& row, std::size_t chunk) {
   const std::int64_t all = std::accumulate(row.most.begin(), row.most.end(), std::int64_t{0});
   const auto count = static_cast<std::int64_t>(rounded_up(row.most.size(), chunk));
-  // No order helps where chunks are too large on average.
-  if (all > largest_sum || all * static_cast<std::int64_t>(chunk) > largest_entry * count) return false;
-  for (const Balanced& block : balanced(row, chunk)) {
-    if (*std::max_element(block.sums.begin(), block.sums.end()) > largest_entry) return false;
-  }
-  return true;
+  return all > largest_sum || all * static_cast<std::int64_t>(chunk) > largest_entry * count;
 }
 
-// The largest chunk above `least` for which the groups of every output can be ordered; 0 where there is none.
-std::size_t balanced_chunk(const std::vector<Row>& rows, std::size_t least) {
+// Orders of the groups of all outputs, block by block.
+struct Orders {
+  std::size_t chunk = 0;  // 0 where there are none
+  std::vector<std::vector<std::vector<std::size_t>>> of;  // [outputs][blocks][groups]
+};
+
+Orders orders_of(const std::vector<Row>& rows, std::size_t chunk) {
+  Orders found;
+  for (const Row& row : rows) {
+    if (is_too_large(row, chunk)) return {};
+    found.of.emplace_back();
+    for (std::size_t first = 0; first < row.most.size(); first += lookup_block) {
+      Balanced block(row.most.data() + first, std::min(lookup_block, row.most.size() - first), chunk);
+      if (*std::max_element(block.sums.begin(), block.sums.end()) > largest_entry) return {};
+      found.of.back().push_back(std::move(block.order));
+    }
+  }
+  found.chunk = chunk;
+  return found;
+}
+
+// With the largest chunk above `least` for which the groups of every output can be ordered.
+Orders balanced(const std::vector<Row>& rows, std::size_t least) {
   for (std::size_t chunk : {std::size_t{8}, std::size_t{4}, std::size_t{2}}) {
-    if (chunk <= least) return 0;
-    if (std::all_of(rows.begin(), rows.end(), [&](const Row& row) { return keeps_balanced(row, chunk); })) return chunk;
+    if (chunk <= least) break;
+    Orders found = orders_of(rows, chunk);
+    if (found.chunk > 0) return found;
   }
-  return 0;
+  return {};
 }
 
-// The order of a block's groups: balanced, or as they are.
-std::vector<std::size_t> order_of(const Row& row, std::size_t first, std::size_t count, const Matrix& matrix) {
-  if (matrix.is_balanced) return Balanced(row.most.data() + first, count, matrix.chunk).order;
+std::vector<std::size_t> as_they_are(std::size_t count) {
   std::vector<std::size_t> order(count);
   std::iota(order.begin(), order.end(), std::size_t{0});
   return order;
 }
 
-Matrix look_up_matrix(const std::vector<Row>& rows, std::size_t chunk, bool is_balanced) {
+// With groups in the orders given, or as they are.
+Matrix look_up_matrix(const std::vector<Row>& rows, std::size_t chunk, const Orders& orders) {
   const std::size_t groups = rows[0].most.size(), outputs = 4 * quads(rows.size()), block = lookup_block_of(chunk);
   Matrix matrix;
   matrix.chunk = chunk;
-  matrix.is_balanced = is_balanced;
+  matrix.is_balanced = orders.chunk > 0;
   const std::size_t all = (groups / block * block + matrix.chunks_of(groups % block)) * outputs;
   matrix.tables = Buffer<std::uint8_t>(all * 16);
   matrix.offsets = Buffer<std::uint16_t>(all);
@@ -155,11 +173,12 @@ Matrix look_up_matrix(const std::vector<Row>& rows, std::size_t chunk, bool is_b
     const std::size_t count = std::min(block, groups - first);
     for (std::size_t o = 0; o < outputs; ++o, at += matrix.chunks_of(count)) {
       if (o >= rows.size()) continue;
-      const std::vector<std::size_t> order = order_of(rows[o], first, count, matrix);
+      const std::vector<std::size_t> order = matrix.is_balanced ? orders.of[o][first / block] : as_they_are(count);
       for (std::size_t i = 0; i < order.size(); ++i) {
         if (order[i] == count) continue;
-        const std::int32_t* entries = rows[o].entries.data() + (first + order[i]) * 16;
-        std::transform(entries, entries + 16, matrix.tables.data() + (at + i) * 16,
+        std::int32_t entries[16];
+        rows[o].entries(first + order[i], entries);
+        std::transform(std::begin(entries), std::end(entries), matrix.tables.data() + (at + i) * 16,
                        [](std::int32_t entry) { return static_cast<std::uint8_t>(entry); });
         matrix.offsets[at + i] = static_cast<std::uint16_t>(order[i] * slice);
       }
@@ -218,7 +237,8 @@ class WideTables {
 
   void write_table(std::size_t output, std::size_t group, unsigned shift, std::uint8_t* to) const {
     if (output >= outputs() || group >= row(output).most.size()) return;
-    const std::int32_t* entries = row(output).entries.data() + group * 16;
+    std::int32_t entries[16];
+    row(output).entries(group, entries);
     for (std::size_t i = 0; i < 16; ++i) to[i] = static_cast<std::uint8_t>(entries[i] >> shift & 0xff);
   }
 
@@ -257,8 +277,7 @@ Matrix wide_matrix(const std::vector<Row>& rows) {
 std::vector<Row> rows_of(const Term& term, const TermRecord& record, std::size_t group) {
   std::vector<Row> rows;
   for (std::size_t o = group * term.outputs; o < (group + 1) * term.outputs; ++o) {
-    rows.push_back(partial_sums(term, record.weights.data() + o * per_group(term)));
-    if (record.chunk > 0) quantise(rows.back(), record.multipliers[o]);
+    rows.emplace_back(term, record.weights.data() + o * per_group(term), record.chunk > 0 ? record.multipliers[o] : 0);
   }
   return rows;
 }
@@ -279,10 +298,10 @@ void set_tables(Term& term, const TermRecord& record) {
   for (std::size_t group = 0; group < term.groups; ++group) {
     const std::vector<Row> rows = rows_of(term, record, group);
     const std::size_t chunk = record.chunk > 0 ? record.chunk : exact_chunk(rows);
-    const std::size_t better = record.chunk > 0 ? 0 : balanced_chunk(rows, chunk);
-    if (chunk == 0 && better == 0) return;
-    if (better == 0) check_tables(rows, chunk);
-    matrices.push_back(look_up_matrix(rows, std::max(chunk, better), better > 0));
+    const Orders orders = record.chunk > 0 ? Orders{} : balanced(rows, chunk);
+    if (chunk == 0 && orders.chunk == 0) return;
+    if (orders.chunk == 0) check_tables(rows, chunk);
+    matrices.push_back(look_up_matrix(rows, std::max(chunk, orders.chunk), orders));
   }
   term.matrices = std::move(matrices);
   term.method = Method::lookup;

@@ -463,6 +463,20 @@ def test_fast_plans_are_written_in_schema_2(tmp_path: Path) -> None:
     assert read(tmp_path / "exact.firebit").schema == 1
 
 
+def test_weights_that_take_more_room_than_they_need_are_those_of_the_same_network(tmp_path: Path) -> None:
+    path = tmp_path / "fast.firebit"
+    plan = script("make").fast()
+    plan.save(path)
+    arrays, found = files.load_tensors(path)
+    wider = {
+        name: array.astype(np.int16) if array.dtype == np.int8 and "weights" in name else array
+        for name, array in arrays.items()
+    }
+    assert any(wider[name].dtype != arrays[name].dtype for name in arrays)
+    files.save_tensors(path, wider, found)
+    assert load(path).fingerprint == plan.fingerprint
+
+
 def test_schema_1_has_no_fast_plans(tmp_path: Path) -> None:
     path = tmp_path / "fast.firebit"
     script("make").fast().save(path)

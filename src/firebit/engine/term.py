@@ -14,8 +14,11 @@ from firebit.engine.tables import Tables
 
 Shape = tuple[int, ...]
 
-_BYTES_IN_A_WORD = 256
-"""So many bytes of up to 127 add up in 16 bits."""
+_HALVINGS = 8
+"""2⁸ bytes of up to 127 add up in 16 bits."""
+
+_CACHED = 1 << 17
+"""Weights whose sizes are added up at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +127,7 @@ class Term:
     def bound(self, source: Shape, largest: int) -> NDArray[np.float64]:
         """The largest size of its sums per channel, float64 (O,), pooling included, of values up to `largest`."""
         if self.tables is None:
-            sizes = row_sums(np.abs(self.weights.reshape(self.channels, -1)))
+            sizes = sizes_of_rows(self.weights.reshape(self.channels, -1))
         else:
             sizes = self.tables.most(self.weights).sum(1)  # type: ignore[arg-type]
         sums = self.sums(source)
@@ -134,15 +137,22 @@ class Term:
         return bound
 
 
+def sizes_of_rows(weights: NDArray[np.signedinteger[Any]]) -> NDArray[np.int64]:
+    """Sums of the sizes of rows (O, N): int64 (O,). Some rows at a time, so that what is made stays in the cache."""
+    some = max(1, _CACHED // max(1, weights.shape[1]))
+    parts = [row_sums(np.abs(weights[first : first + some])) for first in range(0, len(weights), some)]
+    return np.concatenate(parts)
+
+
 def row_sums(sizes: NDArray[np.signedinteger[Any]]) -> NDArray[np.int64]:
     """Sums of rows (O, N) of numbers ≥ 0: int64 (O,). Bytes that come as int16 are added up in 16 bits first."""
-    total: NDArray[np.int64]
-    whole = sizes.shape[1] // _BYTES_IN_A_WORD * _BYTES_IN_A_WORD
-    if sizes.dtype != np.int16 or whole == 0 or sizes.max() > np.iinfo(np.int8).max:
-        total = sizes.sum(1, dtype=np.int64)
-        return total
-    parts = sizes[:, :whole].reshape(len(sizes), _BYTES_IN_A_WORD, -1).sum(1, dtype=np.int16)
-    total = parts.sum(1, dtype=np.int64) + sizes[:, whole:].sum(1, dtype=np.int64)
+    if sizes.dtype == np.int16 and sizes.size and sizes.max() <= np.iinfo(np.int8).max:
+        for _ in range(_HALVINGS):
+            half, odd = divmod(sizes.shape[1], 2)
+            if odd or half == 0:
+                break
+            sizes = sizes[:, :half] + sizes[:, half:]
+    total: NDArray[np.int64] = sizes.sum(1, dtype=np.int64)
     return total
 
 
