@@ -22,6 +22,7 @@ from firebit.zoo.block import (
     conv,
     dropout,
     hidden,
+    hidden_linear,
     linear,
     plain,
     stack,
@@ -130,6 +131,15 @@ def test_a_hidden_layer_in_both_orders() -> None:
     assert names("pool-first", True) == ["conv4", "pool4", "norm4", "act4"]
     assert names("act-first", True) == ["conv4", "norm4", "act4", "pool4"]
     assert names("pool-first", False) == names("act-first", False) == ["conv4", "norm4", "act4"]
+
+
+@pytest.mark.parametrize(("normed", "names"), [(True, ["fc6", "norm6", "act6"]), (False, ["fc6", "act6"])])
+def test_a_hidden_linear_layer(normed: bool, names: list[str]) -> None:
+    options, weights = NetOptions(batch_norm=normed), nn.Linear(3, 5)
+    found = {name: layer for name, layer in hidden_linear(6, weights, 5, options) if layer is not None}
+    assert list(found) == names
+    assert found["fc6"] is weights
+    assert isinstance(found["act6"], BoundedRectifier) and found["act6"].channels == 5
 
 
 def test_normed_options_are_the_same_with_batch_norm() -> None:

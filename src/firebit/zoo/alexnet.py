@@ -7,12 +7,11 @@ from torch import nn
 from firebit.errors import UsageError
 from firebit.zoo.block import (
     ImageNetOptions,
-    activation,
-    batch_norm,
     conv,
     dropout,
     head,
     hidden,
+    hidden_linear,
     linear,
     stack,
 )
@@ -71,13 +70,9 @@ def alexnet(options: AlexNetOptions) -> nn.Sequential:
         *hidden(4, conv(three, three, 3, 1, inner, first=False, groups=_GROUPS), three, inner, pool=None),
         *hidden(5, conv(three, five, 3, 1, inner, first=False, groups=_GROUPS), five, inner, pool=_halved()),
         ("flatten", nn.Flatten()),
-        ("fc6", linear(five * 6 * 6, six, inner)),
-        ("norm6", batch_norm(six, inner, spatial=False)),
-        ("act6", activation(six, inner)),
+        *hidden_linear(6, linear(five * 6 * 6, six, inner), six, inner),
         ("drop7", dropout(options)),
-        ("fc7", linear(six, six, inner)),
-        ("norm7", batch_norm(six, last, spatial=False)),
-        ("act7", activation(six, last)),
+        *hidden_linear(7, linear(six, six, inner), six, last),
         *head(8, six, options.behind_dropout()),
     )
 

@@ -201,6 +201,17 @@ def hidden(
     return [(f"conv{index}", weights), *rest]
 
 
+def hidden_linear(
+    index: int, weights: nn.Linear, units: int, options: NetOptions
+) -> list[tuple[str, nn.Module | None]]:
+    """A linear layer, batch norm and activation. Named `fc`, `norm` and `act` with the index behind."""
+    return [
+        (f"fc{index}", weights),
+        (f"norm{index}", batch_norm(units, options, spatial=False)),
+        (f"act{index}", activation(units, options)),
+    ]
+
+
 def plain(wanted: Sequence[int], pooled: Container[int], options: NetOptions) -> nn.Sequential:
     """A chain of 3×3 convolutions with padding 1 for 32×32 pictures, and a linear layer that gives the classes.
 

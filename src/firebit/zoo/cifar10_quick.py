@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from firebit.zoo.block import NetOptions, activation, batch_norm, conv, dropout, head, linear, stack
+from firebit.zoo.block import NetOptions, activation, batch_norm, conv, dropout, head, hidden_linear, linear, stack
 from firebit.zoo.registry import register
 
 _WINDOW = 3
@@ -42,9 +42,7 @@ def _ending(inputs: int, options: NetOptions) -> list[tuple[str, nn.Module | Non
     units = options.scaled(64)
     return [
         ("drop4", dropout(options)),
-        ("fc4", linear(inputs, units, options.inner())),
-        ("norm4", batch_norm(units, options, spatial=False)),
-        ("act4", activation(units, options)),
+        *hidden_linear(4, linear(inputs, units, options.inner()), units, options),
         *head(5, units, options.behind_dropout()),
     ]
 

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from firebit.zoo.block import NetOptions, activation, batch_norm, conv, dropout, head, hidden, linear, stack
+from firebit.zoo.block import NetOptions, conv, dropout, head, hidden, hidden_linear, linear, stack
 from firebit.zoo.registry import register
 
 
@@ -21,8 +21,6 @@ def lenet(options: NetOptions) -> nn.Sequential:
         *hidden(2, conv(one, two, 5, 0, inner, first=False), two, inner, pool=nn.MaxPool2d(2, 2)),
         ("flatten", nn.Flatten()),
         ("drop3", dropout(options)),
-        ("fc3", linear(two * 4 * 4, three, inner)),
-        ("norm3", batch_norm(three, last, spatial=False)),
-        ("act3", activation(three, last)),
+        *hidden_linear(3, linear(two * 4 * 4, three, inner), three, last),
         *head(4, three, options.behind_dropout()),
     )

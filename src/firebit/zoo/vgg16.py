@@ -7,12 +7,11 @@ from torch import nn
 from firebit.zoo.block import (
     NetOptions,
     NormedImageNetOptions,
-    activation,
-    batch_norm,
     conv,
     dropout,
     head,
     hidden,
+    hidden_linear,
     linear,
     stack,
 )
@@ -45,12 +44,8 @@ def vgg16(options: NetOptions) -> nn.Sequential:
     return stack(
         *layers,
         ("flatten", nn.Flatten()),
-        ("fc14", linear(units[-1] * _SIDE**2, wide, inner)),
-        ("norm14", batch_norm(wide, inner, spatial=False)),
-        ("act14", activation(wide, inner)),
+        *hidden_linear(14, linear(units[-1] * _SIDE**2, wide, inner), wide, inner),
         ("drop15", dropout(options)),
-        ("fc15", linear(wide, wide, inner)),
-        ("norm15", batch_norm(wide, last, spatial=False)),
-        ("act15", activation(wide, last)),
+        *hidden_linear(15, linear(wide, wide, inner), wide, last),
         *head(16, wide, options.behind_dropout()),
     )
