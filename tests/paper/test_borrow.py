@@ -70,6 +70,17 @@ def test_another_baseline_is_not_borrowed(experiment: Experiment, override: str)
     assert _of_baseline(recipe) == _of_baseline(experiment.trials[0].recipe_for(0, 0.5, ("phase2.lr=0.5",)))
 
 
+def test_a_baseline_with_an_optimizer_of_its_own_is_borrowed_whatever_that_of_the_phases(
+    experiment: Experiment,
+) -> None:
+    own = ("baseline.optimizer=sgd", "baseline.weight_decay=5e-4")
+    trial = experiment.trials[0]
+    one, two = (trial.recipe_for(0, 0.5, (*own, f"optimizer.name={name}")) for name in ("sgd", "adamw"))
+    assert _of_baseline(one) == _of_baseline(two)
+    inherited = [trial.recipe_for(0, 0.5, (f"optimizer.name={name}",)) for name in ("sgd", "adamw")]
+    assert _of_baseline(inherited[0]) != _of_baseline(inherited[1])
+
+
 def test_nothing_is_borrowed_for_real_weights_without_a_baseline(donor: RunFolder, recipe: Recipe) -> None:
     folder = RunFolder(donor.path.with_name("again"))
     assert borrow(recipe, folder) is None

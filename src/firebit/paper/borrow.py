@@ -70,6 +70,7 @@ def _of_baseline(recipe: Recipe) -> Recipe:
     update = {
         "net": net,
         "layers": "all",
+        "optimizer": recipe.baseline_optimizer,
         "recalibrate": True,
         "loss": Loss(label_smoothing=recipe.loss.label_smoothing),
         "baseline": recipe.baseline.model_copy(update={"epochs": recipe.baseline_epochs}),
