@@ -52,10 +52,11 @@ Engine::Engine(const Kernels& kernels, std::size_t threads, Map input, std::vect
   watch_forks();
   if (layers.empty()) throw std::invalid_argument("there is no layer");
   if (pad.size() != input.channels) throw std::invalid_argument("padding does not fit the input");
+  Team team(threads_);
   std::vector<Map> maps{input};
   std::vector<Format> formats{Format::bytes};
   for (LayerRecord& record : layers) {
-    layers_.push_back(prepare(std::move(record), maps, formats, pad, kernels_));
+    layers_.push_back(prepare(std::move(record), maps, formats, pad, kernels_, team));
     maps.push_back(layers_.back().out);
     formats.push_back(layers_.back().format);
     if (layers_.back().is_logits && layers_.size() != layers.size()) throw std::invalid_argument("logits come last");

@@ -119,14 +119,14 @@ std::size_t Layer::tile_slices() const {
 }
 
 Layer prepare(LayerRecord record, const std::vector<Map>& maps, const std::vector<Format>& formats,
-              const std::vector<std::uint8_t>& pad, const Kernels& kernels) {
+              const std::vector<std::uint8_t>& pad, const Kernels& kernels, Team& team) {
   check(!record.terms.empty(), "a layer adds up nothing");
   Layer layer;
   for (TermRecord& term : record.terms) {
     check(term.source < maps.size(), "a source comes later");
     const std::size_t source = term.source;
-    layer.terms.push_back(
-        prepare(std::move(term), maps[source], formats[source], source == 0 ? pad : std::vector<std::uint8_t>(), kernels));
+    const std::vector<std::uint8_t> own = source == 0 ? pad : std::vector<std::uint8_t>();
+    layer.terms.push_back(prepare(std::move(term), maps[source], formats[source], own, kernels, team));
     const Term& made = layer.terms.back();
     const Map sums = made.pool ? pooled(made.sums, *made.pool) : made.sums;
     check(layer.terms.size() == 1 || sums == layer.units, "terms have different shapes");

@@ -77,8 +77,8 @@ struct Workspace {
   std::vector<Values> field_values;   // of the terms of a layer
 };
 
-// Throws std::invalid_argument where the record does not fit its sources.
+// Throws std::invalid_argument where the record does not fit its sources. The team puts many weights in order.
 Layer prepare(LayerRecord record, const std::vector<Map>& maps, const std::vector<Format>& formats,
-              const std::vector<std::uint8_t>& pad, const Kernels& kernels);
+              const std::vector<std::uint8_t>& pad, const Kernels& kernels, Team& team);
 
 }  // namespace firebit

@@ -160,7 +160,7 @@ std::vector<std::size_t> as_they_are(std::size_t count) {
 }
 
 // With groups in the orders given, or as they are.
-Matrix look_up_matrix(const std::vector<Row>& rows, std::size_t chunk, const Orders& orders) {
+Matrix look_up_matrix(const std::vector<Row>& rows, std::size_t chunk, const Orders& orders, Team& team) {
   const std::size_t groups = rows[0].most.size(), outputs = 4 * quads(rows.size()), block = lookup_block_of(chunk);
   Matrix matrix;
   matrix.chunk = chunk;
@@ -168,12 +168,13 @@ Matrix look_up_matrix(const std::vector<Row>& rows, std::size_t chunk, const Ord
   const std::size_t all = (groups / block * block + matrix.chunks_of(groups % block)) * outputs;
   matrix.tables = Buffer<std::uint8_t>(all * 16);
   matrix.offsets = Buffer<std::uint16_t>(all);
-  std::size_t at = 0;
+  std::size_t begin = 0;
   for (std::size_t first = 0; first < groups; first += block) {
     const std::size_t count = std::min(block, groups - first);
-    for (std::size_t o = 0; o < outputs; ++o, at += matrix.chunks_of(count)) {
-      if (o >= rows.size()) continue;
-      const std::vector<std::size_t> order = matrix.is_balanced ? orders.of[o][first / block] : as_they_are(count);
+    const std::vector<std::size_t> plain = as_they_are(count);
+    share(team, rows.size(), matrix.tables.size(), [&](std::size_t o) {
+      const std::size_t at = begin + o * matrix.chunks_of(count);
+      const std::vector<std::size_t>& order = matrix.is_balanced ? orders.of[o][first / block] : plain;
       for (std::size_t i = 0; i < order.size(); ++i) {
         if (order[i] == count) continue;
         std::int32_t entries[16];
@@ -182,7 +183,8 @@ Matrix look_up_matrix(const std::vector<Row>& rows, std::size_t chunk, const Ord
                        [](std::int32_t entry) { return static_cast<std::uint8_t>(entry); });
         matrix.offsets[at + i] = static_cast<std::uint16_t>(order[i] * slice);
       }
-    }
+    });
+    begin += outputs * matrix.chunks_of(count);
   }
   for (const Row& row : rows) matrix.bases.push_back(static_cast<std::int32_t>(row.base));
   return matrix;
@@ -290,7 +292,7 @@ void check_tables(const std::vector<Row>& rows, std::size_t chunk) {
 
 }  // namespace
 
-void set_tables(Term& term, const TermRecord& record) {
+void set_tables(Term& term, const TermRecord& record, Team& team) {
   // One weight of this size spans a byte already.
   const auto is_wide = [](std::int16_t weight) { return weight > largest_entry || weight < -largest_entry; };
   if (record.chunk == 0 && std::any_of(record.weights.begin(), record.weights.end(), is_wide)) return;
@@ -301,7 +303,7 @@ void set_tables(Term& term, const TermRecord& record) {
     const Orders orders = record.chunk > 0 ? Orders{} : balanced(rows, chunk);
     if (chunk == 0 && orders.chunk == 0) return;
     if (orders.chunk == 0) check_tables(rows, chunk);
-    matrices.push_back(look_up_matrix(rows, std::max(chunk, orders.chunk), orders));
+    matrices.push_back(look_up_matrix(rows, std::max(chunk, orders.chunk), orders, team));
   }
   term.matrices = std::move(matrices);
   term.method = Method::lookup;

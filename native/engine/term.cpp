@@ -127,7 +127,7 @@ Method method_of(const Term& term, const TermRecord& record, const Kernels& kern
 }  // namespace
 
 Term prepare(TermRecord record, const Map& source, Format format, const std::vector<std::uint8_t>& pad,
-             const Kernels& kernels) {
+             const Kernels& kernels, Team& team) {
   Term term;
   term.source = record.source;
   term.format = format;
@@ -143,11 +143,11 @@ Term prepare(TermRecord record, const Map& source, Format format, const std::vec
   term.pad = pad;
   set_shape(term, record);
   term.method = method_of(term, record, kernels);
-  if (term.method == Method::tabled) set_tables(term, record);
+  if (term.method == Method::tabled) set_tables(term, record, team);
   if (term.method == Method::wide) set_wide_tables(term, record);
   set_field(term);
   if (term.has_panel()) set_taps(term);
-  set_weights(term, record);
+  set_weights(term, record, team);
   return term;
 }
 

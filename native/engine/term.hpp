@@ -8,6 +8,7 @@
 
 #include "engine/buffer.hpp"
 #include "engine/record.hpp"
+#include "engine/team.hpp"
 
 namespace firebit {
 
@@ -107,6 +108,6 @@ struct Term {
 
 // Throws std::invalid_argument where sizes do not fit.
 Term prepare(TermRecord record, const Map& source, Format format, const std::vector<std::uint8_t>& pad,
-             const Kernels& kernels);
+             const Kernels& kernels, Team& team);
 
 }  // namespace firebit

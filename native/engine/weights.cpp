@@ -115,13 +115,14 @@ bool are_narrow(const std::int16_t* weights, std::size_t count) {
 }
 
 // A row of weights for every bit, outputs side by side.
-Buffer<std::int8_t> narrow_rows(const Term& term, const std::int16_t* weights) {
+Buffer<std::int8_t> narrow_rows(const Term& term, const std::int16_t* weights, Team& team) {
   const std::size_t width = term.width_of_rows(), taps = term.kernel[0] * term.kernel[1], all = per_group(term);
   Buffer<std::int8_t> made(term.row_blocks() * term.length * width);
   // Tiles of whole cache lines, turned where they do not lie a power of two apart.
   constexpr std::size_t together = 32;
-  std::int16_t tile[slice][together];
-  for (std::size_t first = 0; first < term.outputs; first += slice) {
+  share(team, (term.outputs + slice - 1) / slice, made.size(), [&](std::size_t part) {
+    const std::size_t first = part * slice;
+    std::int16_t tile[slice][together];
     const std::size_t outputs = std::min(slice, term.outputs - first);
     std::int8_t* block = made.data() + first / width * term.length * width + first % width;
     for (std::size_t start = 0; start < all; start += together) {
@@ -137,12 +138,12 @@ Buffer<std::int8_t> narrow_rows(const Term& term, const std::int16_t* weights) {
         for (std::size_t o = 0; o < outputs; ++o) block[row * width + o] = static_cast<std::int8_t>(tile[o][i - start]);
       }
     }
-  }
+  });
   return made;
 }
 
 // Rows of whole slices.
-Matrix dot_matrix(Term& term, const std::int16_t* weights) {
+Matrix dot_matrix(Term& term, const std::int16_t* weights, Team& team) {
   const bool bits = term.format == Format::bits;
   const std::size_t taps = term.kernel[0] * term.kernel[1], rows = 4 * quads(term.outputs);
   const std::size_t length = rounded_up(bits ? quads(term.inputs) * taps * 4 : per_group(term), slice);
@@ -158,7 +159,7 @@ Matrix dot_matrix(Term& term, const std::int16_t* weights) {
       ++matrix.bases[o];
     });
   } else if (bits && are_narrow(weights, term.outputs * per_group(term))) {
-    matrix.narrow = narrow_rows(term, weights);
+    matrix.narrow = narrow_rows(term, weights, team);
   } else {
     matrix.wide = Buffer<std::int16_t>(rows * length);
     std::int16_t* to = matrix.wide.data();
@@ -192,7 +193,7 @@ bool are_bytes(const Term& term, const Weights& weights, bool saturates) {
   return true;
 }
 
-void set_weights(Term& term, TermRecord& record) {
+void set_weights(Term& term, TermRecord& record, Team& team) {
   if (term.method == Method::scalar) term.weights.assign(record.weights.begin(), record.weights.end());
   if (term.method == Method::scalar || term.method == Method::lookup || term.method == Method::wide) return;
   for (std::size_t group = 0; group < term.groups; ++group) {
@@ -202,7 +203,7 @@ void set_weights(Term& term, TermRecord& record) {
       case Method::popcount: term.matrices.push_back(popcount_matrix(term, weights)); break;
       case Method::bytes: term.matrices.push_back(bytes_matrix(term, weights)); break;
       case Method::product: term.matrices.push_back(product_matrix(term, weights)); break;
-      default: term.matrices.push_back(dot_matrix(term, weights)); break;
+      default: term.matrices.push_back(dot_matrix(term, weights, team)); break;
     }
   }
 }

@@ -5,6 +5,14 @@
 
 namespace firebit {
 
+// Calls job(part), which must not throw, for all parts of a buffer of so many bytes: on all threads where it is large.
+template <class Job>
+void share(Team& team, std::size_t parts, std::size_t bytes, const Job& job) {
+  constexpr std::size_t large = std::size_t{1} << 20;
+  if (bytes >= large) return team.each(parts, [&](std::size_t part, std::size_t) { job(part); });
+  for (std::size_t part = 0; part < parts; ++part) job(part);
+}
+
 // Weights of one output.
 std::size_t per_group(const Term& term);
 
@@ -18,12 +26,12 @@ bool is_sign(const Term& term, const std::int16_t* weights);
 bool are_bytes(const Term& term, const Weights& weights, bool saturates);
 
 // Tables of 16 bytes, where the record has some or exact ones are small enough: then the term's method is `lookup`.
-void set_tables(Term& term, const TermRecord& record);
+void set_tables(Term& term, const TermRecord& record, Team& team);
 
 // Tables of 64 entries, whatever the weights.
 void set_wide_tables(Term& term, const TermRecord& record);
 
 // The weights of any other method.
-void set_weights(Term& term, TermRecord& record);
+void set_weights(Term& term, TermRecord& record, Team& team);
 
 }  // namespace firebit

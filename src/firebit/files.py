@@ -8,6 +8,7 @@ import re
 import struct
 import tempfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -144,11 +145,10 @@ def load_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     at = _digest_position(content)
     if at is None:
         raise ModelFileError(f"{path} is not a Firebit tensor file.", "Give a file that Firebit has written.")
-    whole = memoryview(content)
-    digest = hashlib.sha256(whole[:at])
-    digest.update(_BLANK.encode())
-    digest.update(whole[at + 64 :])
-    if digest.hexdigest().encode() != content[at : at + 64]:
+    with ThreadPoolExecutor(2) as aside:
+        # Neither holds a lock for long, and what is read counts for nothing until the digest is known to be right.
+        digest, tensors = aside.submit(_digest, content, at), aside.submit(safetensors.numpy.load, content)
+    if digest.result() != content[at : at + 64]:
         raise ModelFileError(
             f"{path} is damaged: its content does not match its checksum.",
             "Restore it from a copy, or make it again.",
@@ -156,14 +156,22 @@ def load_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     try:
         record = json.loads(_metadata(content)["firebit"])
         del record["sha256"]
-        tensors = safetensors.numpy.load(content)
+        return tensors.result(), record
     except (safetensors.SafetensorError, ValueError, LookupError, TypeError, RecursionError) as error:
         # The reason may quote the file.
         reason = " ".join(str(error)[:_LONGEST_REASON].split())
         raise ModelFileError(
             f"{path} is not a valid tensor file: {reason}.", "Restore it from a copy, or make it again."
         ) from error
-    return tensors, record
+
+
+def _digest(content: bytes, at: int) -> bytes:
+    """The digest, in hexadecimal, of a file whose own stands from `at` on."""
+    whole = memoryview(content)
+    digest = hashlib.sha256(whole[:at])
+    digest.update(_BLANK.encode())
+    digest.update(whole[at + 64 :])
+    return digest.hexdigest().encode()
 
 
 def _header(content: bytes | bytearray) -> bytes:

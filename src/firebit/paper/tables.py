@@ -76,7 +76,8 @@ TABLE_1 = Experiment(
             optional=True,
         ),
     ),
-    notes=f"{NOTES} The layers before the last are ReLUs, where nothing else is said. {_IMAGENET} There it is Caffe's network, without batch norm.",
+    notes=f"{NOTES} The layers before the last are ReLUs, where nothing else is said. {_IMAGENET} There it is Caffe's "
+    "network, without batch norm.",
 )
 
 _CIFAR_PRINTED = {
