@@ -229,7 +229,7 @@ def _read_1(record: dict[str, Any], arrays: Tensors) -> Plan:
 def _read(record: dict[str, Any], arrays: Tensors) -> Plan:
     _keys(record, {"kind", "schema", "firebit", "fingerprint", "classes", "precision", "input", "layers", "logits"})
     with ThreadPoolExecutor(1) as aside:
-        # Takes as long as all else, and holds no lock.
+        # Hashing takes about as long as checking, and holds no lock.
         said = _canonical({key: record[key] for key in ("precision", "input", "layers", "logits")})
         digest = aside.submit(_digest, said, arrays)
         plan = _made(record, dict(arrays))
