@@ -304,7 +304,7 @@ def test_plans_of_generated_networks_are_the_networks() -> None:
     seen: Counter[str] = Counter()
 
     @given(networks())
-    @settings(max_examples=60, **ANY)
+    @settings(max_examples=120, **ANY)
     def every_network(spec: Spec) -> None:
         found = shares_of(spec, check(spec))
         seen.update({name: int(there) for name, there in found.items()})

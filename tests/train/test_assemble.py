@@ -4,6 +4,8 @@ import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -12,9 +14,9 @@ from firebit.data import ImageSet
 from firebit.errors import ModelFileError
 from firebit.files import load_tensors, save_tensors
 from firebit.train import Interrupted, Recipe, RunFolder, fit
-from firebit.train.assemble import Assembly
+from firebit.train.assemble import Assembly, _remembers
 from firebit.train.checkpoint import Progress
-from firebit.train.loop import Silent
+from firebit.train.loop import Loop, Silent
 from firebit.train.pictures import Pictures
 from firebit.train.precision import FLOAT32
 from firebit.train.stage import stages
@@ -129,3 +131,13 @@ def test_the_teacher_of_pictures_that_never_change_is_asked_once(
     if loop.answers is not None and drawn.answers is not None:
         assert loop.answers.shape == drawn.answers.shape == (120, 10)
         assert loop.answers.abs().min() > 0
+
+
+def test_no_picture_is_decoded_to_find_out_that_pictures_change() -> None:
+    class Unread:
+        @property
+        def images(self) -> None:
+            pytest.fail("it is read")
+
+    loop = SimpleNamespace(feed=SimpleNamespace(still=False), data=Unread())
+    assert not _remembers(cast("Loop", loop))

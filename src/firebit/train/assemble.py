@@ -163,8 +163,8 @@ class Assembly:
 def _remembers(loop: Loop) -> bool:
     """Whether the teacher is asked once, of pictures that every epoch shows as they are, and its answers take no more
     room than the pictures do."""
-    picture = loop.data.images[:1].nbytes
-    return loop.feed.still and torch.float32.itemsize * len(loop.data.classes) <= picture
+    # Streamed pictures, which are never still, would be decoded to be asked their size.
+    return loop.feed.still and torch.float32.itemsize * len(loop.data.classes) <= loop.data.images[:1].nbytes
 
 
 def foreign_checkpoint(folder: RunFolder, progress: Progress, reason: str) -> ModelFileError:
