@@ -7,23 +7,23 @@ from firebit import zoo
 from firebit.nn import Step, harden, summary
 from firebit.nn.growth import rectifiers
 
-UNITS = (64, 64, 96, 96, 192, 192, 256)
-SIDES = (32, 32, 16, 16, 8, 8, 4)
+UNITS = (64, 96, 96, 192, 192, 256, 256)
+SIDES = (32, 16, 16, 8, 8, 4, 4)
 PAIRS = tuple(zip((3, *UNITS), UNITS, strict=False))
 WEIGHTS = sum(9 * before * after for before, after in PAIRS) + 4096 * 10 + 10
 MACS = sum(9 * before * after * side**2 for (before, after), side in zip(PAIRS, SIDES, strict=True)) + 4096 * 10
 
 
 def test_parameters_work_and_memory_are_as_documented() -> None:
-    assert (WEIGHTS, MACS) == (1_157_834, 113_876_992)
+    assert (WEIGHTS, MACS) == (1_710_794, 85_565_440)
     net = zoo.build("plain8")
     assert sum(p.numel() for p in net.parameters() if p.requires_grad) == WEIGHTS + 2 * sum(UNITS)
     costs = summary(net, zoo.example("plain8"))
     assert sum(costs.macs.values()) == MACS
-    # The second, fourth and sixth map is kept after pooling.
-    kept = (32, 16, 16, 8, 8, 4, 4)
+    # The first, third and fifth map is kept after pooling.
+    kept = (16, 16, 8, 8, 4, 4, 4)
     assert [layer.output for layer in costs.hidden] == [(n, s, s) for n, s in zip(UNITS, kept, strict=True)]
-    assert costs.hardened_bytes == sum(n * s * s for n, s in zip(UNITS, kept, strict=True)) // 8 == 16_512
+    assert costs.hardened_bytes == sum(n * s * s for n, s in zip(UNITS, kept, strict=True)) // 8 == 8_832
 
 
 def test_layers_in_order() -> None:
@@ -32,7 +32,7 @@ def test_layers_in_order() -> None:
     assert convolutions == [f"conv{at}" for at in range(1, 8)]
     assert list(rectifiers(net)) == [f"act{at}" for at in range(1, 8)]
     assert [name for name, layer in net.named_children() if isinstance(layer, nn.MaxPool2d)] == [
-        *("pool2", "pool4", "pool6"),
+        *("pool1", "pool3", "pool5"),
     ]
     assert [name for name, _ in net.named_children()][-2:] == ["flatten", "fc8"]
 
