@@ -18,6 +18,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -70,13 +71,22 @@ def against(record: Record, own: Figures, batch: int, threads: int) -> tuple[Rat
     return ratio(real), ratio([p for p in record.peers if p.contender.precision == INT8])
 
 
-def scaling(record: Record, peer: str, precision: str, batch: int) -> float | None:
-    """How many times faster two threads are than one, median over rounds."""
+def scaling(record: Record, peer: str, precision: str, batch: int) -> list[float] | None:
+    """How many times faster two threads are than one, round by round."""
     pairs = {(batch, 1), (batch, 2)}
     for found in record.figures:
         if (found.contender.peer, found.contender.precision) == (peer, precision) and pairs <= set(record.settings):
-            return found.timing(batch, 1).median / found.timing(batch, 2).median
+            one, two = (found.timing(batch, threads).seconds for threads in (1, 2))
+            return [alone / both for alone, both in zip(one, two, strict=True)]
     return None
+
+
+def scaling_cell(mine: Sequence[float] | None, theirs: Sequence[float] | None) -> str:
+    """Medians over rounds, and that of their quotient within a round."""
+    if mine is None or theirs is None:
+        return "–"
+    quotient = median(own / peer for own, peer in zip(mine, theirs, strict=True))
+    return f"{median(mine):.2f}× / {median(theirs):.2f}× = {quotient:.2f}"
 
 
 def measured(bar: Bar, settings: Settings, peers: Sequence[str], precisions: Sequence[str]) -> Record:
@@ -136,11 +146,11 @@ def row(bar: Bar, record: Record, own: Figures) -> str:
     real, eight = against(record, own, 1, 1) if (1, 1) in record.settings else (None, None)
     mine = scaling(record, "firebit", own.contender.precision, 64)
     theirs = scaling(record, "onnxruntime", FLOAT, 64)
-    threads = "–" if mine is None or theirs is None else f"{mine:.2f}× / {theirs:.2f}×"
     cells = [
         *(bar.name, own.contender.precision),
         *(f"{real or '–'}", f"{bar.real[0]:g} / {bar.real[1]:g}"),
-        *(f"{eight or '–'}", f"{bar.int8[0]:g} / {bar.int8[1]:g}", threads),
+        *(f"{eight or '–'}", f"{bar.int8[0]:g} / {bar.int8[1]:g}"),
+        scaling_cell(mine, theirs),
     ]
     return f"| {' | '.join(cells)} |"
 

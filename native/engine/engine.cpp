@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::size_t most_pictures = 16;
 constexpr std::size_t pass_bytes = std::size_t{1} << 22;
+// Of a batch, per thread.
+constexpr std::size_t shares = 8;
 
 // Counts forks: in a child the threads of its parent are gone, and locks may be held by nobody.
 std::atomic<std::size_t> forks{0};
@@ -143,19 +145,22 @@ void Engine::run(const std::uint8_t* input, std::size_t pictures, Result result,
   }
   if (!mine) mine = crew(1);
   auto* to = static_cast<std::uint8_t*>(out);
-  const std::size_t parts = mine->spaces.size();
-  if (parts > 1 && pictures >= parts) {
-    // Whole pictures for every thread: nothing to wait for.
+  const std::size_t workers = mine->spaces.size();
+  if (workers > 1 && pictures >= workers) {
+    // Whole pictures for every thread: no layer is waited for. Few at a time, so that a slow core holds nobody up for
+    // long.
     const std::size_t bytes = result_bytes(result, layer);
-    mine->team.each(parts, [&](std::size_t part, std::size_t) {
-      const std::size_t first = pictures * part / parts, end = pictures * (part + 1) / parts;
-      run_part(mine->spaces[part], mine->alone, input + first * input_.size(), end - first, result, layer, to + first * bytes);
+    const std::size_t some = std::clamp<std::size_t>(pictures / (shares * workers), 1, pass_);
+    mine->team.each((pictures + some - 1) / some, [&](std::size_t task, std::size_t worker) {
+      const std::size_t first = task * some;
+      run_pass(mine->spaces[worker], mine->alone, input + first * input_.size(), std::min(some, pictures - first), result,
+               layer, to + first * bytes);
     });
   } else {
     run_part(mine->spaces[0], mine->team, input, pictures, result, layer, to);
   }
   const std::lock_guard<std::mutex> lock(pool.mutex);
-  if (parts == threads_ && !pool.team) {
+  if (workers == threads_ && !pool.team) {
     pool.team = std::move(mine);
   } else {
     pool.alone.push_back(std::move(mine));
