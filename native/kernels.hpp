@@ -86,6 +86,37 @@ struct Product {
   bool begins;
 };
 
+// Winograd's convolution by rows of five weights: tiles of four places, seen at eight points (generic/winograd.hpp). A slice
+// has `winograd_tiles` tiles.
+constexpr std::size_t winograd_taps = 5, winograd_places = 4, winograd_points = 8;
+constexpr std::size_t winograd_tiles = slice / winograd_places;
+// The most tiles of all rows that are transformed together.
+constexpr std::size_t winograd_cells = 256;
+
+// Rows of bytes, four for every tile and four more, to their values at the points: [points][rows][tiles][2], each beside
+// that of the row below; the one beside the last row is 0.
+struct Transform {
+  const std::uint8_t* source;
+  std::size_t width;  // bytes from row to row
+  std::size_t rows, tiles;
+  std::int16_t* out;
+  std::size_t point;  // numbers from point to point
+};
+
+// Products with weights at the points, [quads][points][pairs][4][2], of 16 tiles: those of the first lie taps[pair] bytes
+// behind `panel`. out[o * stride + column] grows by the sums, or begins with them; they are below 2²⁷.
+struct Winograd {
+  const std::int16_t* weights;
+  std::size_t pairs;
+  const std::uint32_t* taps;
+  std::size_t quads;
+  const std::uint8_t* panel;
+  std::size_t point;  // bytes from point to point
+  std::int32_t* out;
+  std::size_t stride;
+  bool begins;
+};
+
 // Four rows of a panel at a time, [groups][64][4]: four bytes of every column. What a step sums up of four outputs:
 //   multiply_bytes  weights int8 [groups][4][4], times the bytes
 //   count_ones      weights are bits [groups][4][4]; what is counted are bits that differ
@@ -211,6 +242,8 @@ struct Kernels {
 
   void (*sum_tables)(const Tabled& tabled);
   void (*multiply)(const Product& product);
+  void (*transform)(const Transform& transform);
+  void (*winograd)(const Winograd& winograd);  // null where `multiply` is as quick
   void (*multiply_bytes)(const Quad& quad);
   void (*count_ones)(const Quad& quad);
   void (*look_up_wide)(const Quad& quad);  // null where a table of 64 bytes is more than one look-up

@@ -141,6 +141,7 @@ struct Simd {
   static constexpr bool counts_best = false;
   static constexpr bool saturates = true;
   static constexpr bool has_tables64 = false;
+  static constexpr bool has_winograd = true;
 
   static Bytes splat32(const std::uint8_t* from) {
     std::int32_t four;
@@ -148,6 +149,25 @@ struct Simd {
     return _mm256_set1_epi32(four);
   }
   static Ints splat_int(std::int32_t value) { return _mm256_set1_epi32(value); }
+  static Ints times32(Ints a, std::uint32_t n) { return _mm256_mullo_epi32(a, splat_int(static_cast<std::int32_t>(n))); }
+  template <int k>
+  static Ints double32(Ints a) {
+    return _mm256_slli_epi32(a, k);
+  }
+  template <int k>
+  static Ints halve32(Ints a) {
+    return _mm256_srai_epi32(a, k);
+  }
+  static void interleave32(const Ints (&four)[4], std::int32_t* to) {
+    const Ints a = _mm256_unpacklo_epi32(four[0], four[1]), b = _mm256_unpackhi_epi32(four[0], four[1]);
+    const Ints c = _mm256_unpacklo_epi32(four[2], four[3]), d = _mm256_unpackhi_epi32(four[2], four[3]);
+    const Ints e = _mm256_unpacklo_epi64(a, c), f = _mm256_unpackhi_epi64(a, c);
+    const Ints g = _mm256_unpacklo_epi64(b, d), h = _mm256_unpackhi_epi64(b, d);
+    store32(to, _mm256_permute2x128_si256(e, f, 0x20));
+    store32(to + 8, _mm256_permute2x128_si256(g, h, 0x20));
+    store32(to + 16, _mm256_permute2x128_si256(e, f, 0x31));
+    store32(to + 24, _mm256_permute2x128_si256(g, h, 0x31));
+  }
   static Ints max32(Ints a, Ints b) { return _mm256_max_epi32(a, b); }
   static Ints sub32(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }
   static Ints dot4(Ints sum, Bytes values, Bytes weights) { return dot_bits(sum, values, weights); }

@@ -169,6 +169,8 @@ struct Simd {
   static constexpr bool counts_best = true;
   static constexpr bool saturates = false;
   static constexpr bool has_tables64 = true;
+  // Its products take half as many instructions, and have not been weighed against fewer of them.
+  static constexpr bool has_winograd = false;
 
   static Bytes splat32(const std::uint8_t* from) {
     std::int32_t four;

@@ -229,7 +229,7 @@ std::size_t Engine::result_bytes(Result result, std::size_t layer) const {
 
 std::vector<std::vector<std::string>> Engine::methods() const {
   static const char* const names[] = {"shortcut", "dot",    "lookup",  "wide",  "popcount",
-                                      "tabled",   "bytes",  "product", "scalar"};
+                                      "tabled",   "bytes",  "product", "winograd", "scalar"};
   std::vector<std::vector<std::string>> found;
   for (const Layer& layer : layers_) {
     found.emplace_back();

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "engine/weights.hpp"
+#include "engine/winograd.hpp"
 
 namespace firebit {
 
@@ -102,7 +103,8 @@ void look_up(const Kernels& kernels, const Term& term, std::size_t group, Output
 
 // What is written behind the last output of a group is that of the next.
 bool can_begin(const Term& term) {
-  const bool stores = term.has_quads() || term.method == Method::product || term.method == Method::lookup;
+  const bool stores = term.has_quads() || term.method == Method::product || term.method == Method::winograd ||
+                      term.method == Method::lookup;
   return stores && (term.groups == 1 || term.outputs % 4 == 0);
 }
 
@@ -119,6 +121,7 @@ void add_panel(const Kernels& kernels, const Term& term, const Tile& tile, const
       case Method::wide:
       case Method::popcount:
       case Method::bytes: add_quads(kernels, term, tile, panel, group, to, stride, begins); break;
+      case Method::winograd: add_winograd(kernels, term, tile, panel, {group.first, group.end}, to, stride, begins); break;
       default: add_product(kernels, term, tile, panel, group, to, stride, begins); break;
     }
   }

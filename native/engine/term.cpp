@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/weights.hpp"
+#include "engine/winograd.hpp"
 
 namespace firebit {
 
@@ -121,7 +122,8 @@ Method method_of(const Term& term, const TermRecord& record, const Kernels& kern
   if (record.chunk == 0 && sees_all(term)) return Method::dot;
   if (!small) return Method::scalar;
   if (term.format == Format::bits) return method_for_bits(term, record, kernels);
-  return are_bytes(term, record.weights, kernels.saturates) ? Method::bytes : Method::product;
+  if (are_bytes(term, record.weights, kernels.saturates)) return Method::bytes;
+  return kernels.winograd != nullptr && fits_winograd(term, record.weights) ? Method::winograd : Method::product;
 }
 
 }  // namespace
@@ -146,7 +148,8 @@ Term prepare(TermRecord record, const Map& source, Format format, const std::vec
   if (term.method == Method::tabled) set_tables(term, record, team);
   if (term.method == Method::wide) set_wide_tables(term, record);
   set_field(term);
-  if (term.has_panel()) set_taps(term);
+  if (term.method == Method::winograd) set_winograd_panel(term);
+  else if (term.has_panel()) set_taps(term);
   set_weights(term, record, team);
   return term;
 }

@@ -24,6 +24,7 @@ enum class Method {
   tabled,    // tables of int32, made on the fly
   bytes,     // products of bytes
   product,   // products of int16
+  winograd,  // fewer of them, exactly
   scalar,    // cell by cell: what no other method holds
 };
 
@@ -49,7 +50,8 @@ struct Matrix {
   std::vector<std::int32_t> bases;   // per output: lookup, what is missing in the sums of tables; signs, how many are +1
   std::size_t chunk = 0;             // lookup
   bool is_balanced = false;          // lookup: groups of every output have an order of their own, in whole chunks
-  Buffer<std::int16_t> wide;         // tabled [blocks of 32][groups][4][32]; product [quads][pairs][4][2]; dot [O][length]
+  Buffer<std::int16_t> wide;         // tabled [blocks of 32][groups][4][32]; product [quads][pairs][4][2];
+                                     // winograd [quads][points][pairs][4][2]; dot [O][length]
   Buffer<std::int8_t> narrow;        // dot over bits, where the weights fit: [blocks][length][width_of_rows]
   Buffer<std::uint8_t> signs;        // dot [O][length / 8], where all weights are ±1
   Quads quads;                       // bytes, wide, popcount
@@ -83,7 +85,7 @@ struct Term {
   Field field;
   std::size_t rows = 0;               // of a panel
   std::size_t length = 0;             // of a row of dot
-  std::vector<std::uint32_t> taps;    // where every row of a panel begins in a field
+  std::vector<std::uint32_t> taps;    // where every row of a panel begins in a field; winograd: pairs in a panel
 
   // Of a dot over bits with narrow weights: outputs that lie side by side, their blocks, and parts of a row's bits.
   std::size_t width_of_rows() const { return std::min(row_width, rounded_up(outputs, slice)); }
@@ -94,7 +96,8 @@ struct Term {
 
   bool has_quads() const { return method == Method::wide || method == Method::popcount || method == Method::bytes; }
   bool has_panel() const {
-    return has_quads() || method == Method::lookup || method == Method::tabled || method == Method::product;
+    return has_quads() || method == Method::lookup || method == Method::tabled || method == Method::product ||
+           method == Method::winograd;
   }
   // Bytes of a slice of a panel, of all groups.
   std::size_t panel_bytes() const {

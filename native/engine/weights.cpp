@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/winograd.hpp"
+
 namespace firebit {
 
 namespace {
@@ -202,6 +204,7 @@ void set_weights(Term& term, TermRecord& record, Team& team) {
       case Method::tabled: term.matrices.push_back(tabled_matrix(term, weights)); break;
       case Method::popcount: term.matrices.push_back(popcount_matrix(term, weights)); break;
       case Method::bytes: term.matrices.push_back(bytes_matrix(term, weights)); break;
+      case Method::winograd: term.matrices.push_back(winograd_matrix(term, weights)); break;
       case Method::product: term.matrices.push_back(product_matrix(term, weights)); break;
       default: term.matrices.push_back(dot_matrix(term, weights, team)); break;
     }

@@ -14,6 +14,7 @@
 #include "generic/pooling.hpp"
 #include "generic/quads.hpp"
 #include "generic/sums.hpp"
+#include "generic/winograd.hpp"
 #include "kernels.hpp"
 
 namespace firebit::generic {
@@ -34,6 +35,8 @@ Kernels kernels(const char* name) {
           look_up_sums<Simd>,
           sum_tables<Simd>,
           multiply<Simd>,
+          transform<Simd>,
+          winograd_kernel<Simd>(),
           multiply_bytes<Simd>,
           count_ones<Simd>,
           wide_look_up<Simd>(),

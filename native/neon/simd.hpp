@@ -106,6 +106,7 @@ struct Simd {
   static constexpr bool counts_best = true;
   static constexpr bool saturates = false;
   static constexpr bool has_tables64 = false;
+  static constexpr bool has_winograd = true;
 
   static Bytes splat32(const std::uint8_t* from) {
     std::uint32_t four;
@@ -113,6 +114,16 @@ struct Simd {
     return vreinterpretq_u8_u32(vdupq_n_u32(four));
   }
   static Ints splat_int(std::int32_t value) { return vdupq_n_s32(value); }
+  static Ints times32(Ints a, std::uint32_t n) { return vmulq_s32(a, splat_int(static_cast<std::int32_t>(n))); }
+  template <int k>
+  static Ints double32(Ints a) {
+    return vshlq_n_s32(a, k);
+  }
+  template <int k>
+  static Ints halve32(Ints a) {
+    return vshrq_n_s32(a, k);
+  }
+  static void interleave32(const Ints (&four)[4], std::int32_t* to) { vst4q_s32(to, {{four[0], four[1], four[2], four[3]}}); }
   static Ints max32(Ints a, Ints b) { return vmaxq_s32(a, b); }
   static Ints sub32(Ints a, Ints b) { return vsubq_s32(a, b); }
   static Ints dot4(Ints sum, Bytes values, Bytes weights) {

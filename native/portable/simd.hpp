@@ -188,6 +188,7 @@ struct Simd {
   static constexpr bool counts_best = true;
   static constexpr bool saturates = false;
   static constexpr bool has_tables64 = true;
+  static constexpr bool has_winograd = true;
 
   static Bytes splat32(const std::uint8_t* from) {
     Bytes v;
@@ -198,6 +199,23 @@ struct Simd {
     Ints v;
     for (std::uint32_t& lane : v.at) lane = static_cast<std::uint32_t>(value);
     return v;
+  }
+  static Ints times32(Ints a, std::uint32_t n) {
+    for (std::uint32_t& lane : a.at) lane *= n;
+    return a;
+  }
+  template <int k>
+  static Ints double32(Ints a) {
+    for (std::uint32_t& lane : a.at) lane <<= k;
+    return a;
+  }
+  template <int k>
+  static Ints halve32(Ints a) {
+    for (std::uint32_t& lane : a.at) lane = static_cast<std::uint32_t>(static_cast<std::int32_t>(lane) >> k);
+    return a;
+  }
+  static void interleave32(const Ints (&four)[4], std::int32_t* to) {
+    for (std::size_t i = 0; i < 4 * lanes; ++i) to[i] = static_cast<std::int32_t>(four[i % 4].at[i / 4]);
   }
   static Ints max32(Ints a, Ints b) {
     for (std::size_t i = 0; i < lanes; ++i) {

@@ -1,6 +1,7 @@
 """Native code against the reference, bit for bit, on every instruction set: drawn layers, small plans."""
 
 from dataclasses import replace
+from math import gcd
 
 import numpy as np
 import pytest
@@ -89,6 +90,21 @@ def convolutions(draw: st.DrawFn, source: str, channels: int, largest: int) -> T
 
 
 @st.composite
+def rows_of_five(draw: st.DrawFn, channels: int, size: tuple[int, int]) -> Term:
+    """A convolution of pixels that an instruction set may compute in Winograd's way: at some sizes it may not."""
+    outputs, height = draw(st.integers(1, 40)), draw(st.integers(1, 5))
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    weights = whole(random, draw(st.sampled_from([1057, 1057, 200, 32_767])), (outputs, channels, height, 5))
+    # Padded to whole fours of columns, and to rows that make whole slices of 64 places of them.
+    top, left = draw(sides(0, 3))
+    across = 4 * max(1, -(-(size[1] + left - 4) // 4))
+    rows = 64 // gcd(64, across)
+    down = rows * max(1, -(-(size[0] + top - height + 1) // rows))
+    padding = (top, down + height - 1 - size[0] - top, left, across + 4 - size[1] - left)
+    return Term("input", weights, padding=padding)
+
+
+@st.composite
 def some_tables(draw: st.DrawFn, weights: NDArray[np.int16]) -> Tables:
     """Tables of any chunk whose entries come near their bounds."""
     chunk, share = draw(st.sampled_from([1, 2, 3, 4, 5, 8, 64])), draw(st.floats(0.1, 0.95))
@@ -109,6 +125,9 @@ def made_terms(draw: st.DrawFn, kind: str, source: str, shape: tuple[int, ...], 
         added = Term(source, random.integers(-99, 99, channels).astype(np.int32))
         projected = Term(source, whole(random, largest, (channels, channels, 1, 1)))
         return (plain, added, projected) if draw(st.booleans()) else (plain, added)
+    if kind == "winograd":
+        term = draw(rows_of_five(channels, (shape[1], shape[2])))
+        return (replace(term, pool=draw(st.none() | pools(("max", "sum")))),)
     term = draw(convolutions(source, channels, largest))
     if kind in SIGNS:
         return (replace(term, weights=signs(term.weights)),)
@@ -153,7 +172,9 @@ def plans(draw: st.DrawFn, kind: str) -> Plan:
     if kind == "scalar":
         # Counts over a byte.
         size, post = (17, 18), Pool("sum", (16, 17), (1, 1))
-    layers = () if kind in ("product", "bytes") else (firing(channels, post),)
+    if kind == "winograd":
+        channels, size = 1 + channels % 4, draw(sides(1, 36))
+    layers = () if kind in ("product", "winograd", "bytes") else (firing(channels, post),)
     try:
         shape = (channels, *size) if post is None else post.shape((channels, *size))
         terms = made_terms(draw, kind, layers[0].name if layers else "input", shape, largest)
@@ -170,7 +191,7 @@ def plans(draw: st.DrawFn, kind: str) -> Plan:
 
 SIGNS = ("signs", "sign dot")
 METHODS = {
-    **{name: name for name in ("product", "bytes", "lookup", "tabled", "scalar", "dot")},
+    **{name: name for name in ("product", "winograd", "bytes", "lookup", "tabled", "scalar", "dot")},
     **{"signs": "popcount", "sign dot": "dot"},
 }
 """What some kinds are there for: at least one instruction set must compute one of their layers that way."""

@@ -102,6 +102,29 @@ def test_pixels_meet_bytes_where_that_is_much_work(monkeypatch: pytest.MonkeyPat
     assert quantise(exact).layers[0] is exact.layers[0]
 
 
+def test_rows_of_five_on_pixels_fit_16_bits_at_all_points() -> None:
+    weights = np.random.default_rng(5).normal(0, 6000, (24, 1, 5, 5)).clip(-32_767, 32_767).astype(np.int16)
+    first = Layer("a", (Term("input", weights),), np.zeros((1, 24), np.int32), np.ones(24, np.int8))
+    exact = Plan(Input((1, 12, 12)), (first,))
+    fast = quantise(exact)
+    rows = fast.layers[0].terms[0].weights.reshape(24, 5, 5).astype(int)
+    powers = [(5, 1), (5, -1), (1, 2), (1, -2)]
+    values = [times * sum(point**x * rows[..., x] for x in range(5)) for times, point in powers]
+    # Of ±1/2, times 16: those of ±2, turned round.
+    values += [sum(point**x * rows[..., 4 - x] for x in range(5)) for point in (2, -2)]
+    assert 32_000 <= np.abs(values).max() <= 32_767
+    assert np.abs(values).max((0, 2)).min() >= 32_000
+    assert flips(exact, fast, "a") <= 0.0005
+
+
+def test_other_kernels_on_pixels_stay() -> None:
+    weights = np.full((24, 1, 5, 5), 32_767, np.int16)
+    for term in (Term("input", weights, stride=(2, 2)), Term("input", weights[..., :3])):
+        first = Layer("a", (term,), np.zeros((1, 24), np.int32), np.ones(24, np.int8))
+        exact = Plan(Input((1, 12, 12)), (first,))
+        assert quantise(exact).layers[0] is first
+
+
 def test_a_shortcut_is_scaled_along() -> None:
     first = layer("a", convolution("input", 24, 1, 1))
     shortcut = Term("a", np.full(24, 9000, np.int32))

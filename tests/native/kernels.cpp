@@ -127,6 +127,41 @@ void multiply(const Kernels& a, const Kernels& b) {
   compare("multiply", x, y, 4 * quads * slice);
 }
 
+// Rows of five weights of one channel and four outputs, against sums by hand.
+void winograd(const Kernels& a, const Kernels& b) {
+  constexpr std::size_t points = firebit::winograd_points, taps = firebit::winograd_taps;
+  const int powers[points][taps] = {{1, 0, 0, 0, 0},   {5, 5, 5, 5, 5},   {5, -5, 5, -5, 5},   {1, 2, 4, 8, 16},
+                                    {1, -2, 4, -8, 16}, {16, 8, 4, 2, 1}, {16, -8, 4, -2, 1}, {0, 0, 0, 0, 1}};
+  const std::size_t tiles = std::size_t{1} << below(5), down = firebit::winograd_tiles / tiles, height = 1 + below(5);
+  const std::size_t rows = down + height - 1, width = 4 * tiles + 4, cells = rows * tiles, pairs = (height + 1) / 2;
+  const bool begins = below(2) == 1;
+  const auto source = drawn<std::uint8_t>(rows * width, 0, 255);
+  const auto weights = drawn<std::int16_t>(4 * height * taps, -1057, 1057);
+  std::vector<std::int16_t> x(points * cells * 2 + slack), y(points * cells * 2 + slack), at_points(points * pairs * 8);
+  a.transform({source.data(), width, rows, tiles, x.data(), 2 * cells});
+  b.transform({source.data(), width, rows, tiles, y.data(), 2 * cells});
+  compare("transform", x, y, points * cells * 2);
+  for (std::size_t i = 0; i < at_points.size(); ++i) {
+    const std::size_t point = i / (pairs * 8), row = i / 8 % pairs * 2 + i % 2, o = i / 2 % 4;
+    int sum = 0;
+    for (std::size_t t = 0; t < taps && row < height; ++t) sum += powers[point][t] * weights[(o * height + row) * taps + t];
+    at_points[i] = static_cast<std::int16_t>(sum);
+  }
+  std::vector<std::uint32_t> places;
+  for (std::size_t pair = 0; pair < pairs; ++pair) places.push_back(static_cast<std::uint32_t>(pair * 2 * tiles * 4));
+  std::vector<std::int32_t> sums(4 * slice + slack, 7), by_hand(4 * slice, begins ? 0 : 7);
+  for (std::size_t i = 0; i < by_hand.size(); ++i) {
+    const std::size_t o = i / slice, row = i % slice / (4 * tiles), column = i % (4 * tiles);
+    for (std::size_t t = 0; t < height * taps; ++t) {
+      by_hand[i] += weights[o * height * taps + t] * source[(row + t / taps) * width + column + t % taps];
+    }
+  }
+  if (a.winograd == nullptr) return;
+  a.winograd({at_points.data(), pairs, places.data(), 1, reinterpret_cast<const std::uint8_t*>(x.data()), cells * 4,
+              sums.data(), slice, begins});
+  compare("winograd by hand", sums, by_hand, by_hand.size());
+}
+
 // Weights of which neighbours may be multiplied with 255 and added up in 16 bits.
 void multiply_bytes(const Kernels& a, const Kernels& b) {
   const bool begins = below(2) == 1;
@@ -302,7 +337,7 @@ int main(int count, char** words) {
   const Kernels portable = firebit::kernels("portable");
   for (const Kernels& kernels : firebit::available_kernels()) {
     for (std::size_t i = 0; i < rounds; ++i) {
-      for (auto* test : {hamming, nearest, look_up, sum_tables, multiply, multiply_bytes, count_ones, look_up_wide,
+      for (auto* test : {hamming, nearest, look_up, sum_tables, multiply, winograd, multiply_bytes, count_ones, look_up_wide,
                          fill_quads, pool_sums, pool_bits, add_rows, dots, step}) {
         test(kernels, portable);
       }

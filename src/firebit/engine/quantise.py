@@ -27,10 +27,17 @@ FEWEST_LINEAR_WEIGHTS = 1 << 18
 """Linear layers of fewer weights stay as they are: they are read in no time."""
 
 LARGEST_PIXEL_WORK = 1 << 24
-"""Convolutions over pixels of at most so many multiply-accumulates stay as they are."""
+"""Convolutions over pixels of more multiply-accumulates get weights of a byte."""
+
+POINTS = np.array(
+    [[5, 5, 5, 5, 5], [5, -5, 5, -5, 5], [1, 2, 4, 8, 16], [1, -2, 4, -8, 16], [16, 8, 4, 2, 1], [16, -8, 4, -2, 1]]
+)
+"""What rows of five weights are multiplied with, in a kernel that needs eight products for four places of a row where
+others need twenty (Winograd 1980, F(4, 5)): all of it fits 16 bits, so that no place is off by anything."""
 
 _LARGEST_BYTE = 127
 _LARGEST_PAIR = 128
+_LARGEST_AT_POINT = 32_767
 
 Reals = NDArray[np.float64]
 
@@ -45,7 +52,8 @@ def quantise(plan: Plan, chunk: int = CHUNK) -> Plan:
     be rounded, as of ±1, the layer stays as it is. A linear layer over bits of :data:`FEWEST_LINEAR_WEIGHTS` or more
     gets weights of −127 … 127. So does a convolution over pixels of more than :data:`LARGEST_PIXEL_WORK`; what
     neighbours there have of one sign is at most 128, so that a kernel may add up their products with pixels in 16 bits.
-    Thresholds, biases and scales follow.
+    One of less work whose kernel has rows of five weights, without strides, has the finest grid with which these rows
+    fit 16 bits at all :data:`POINTS`: some 11 bits. Thresholds, biases and scales follow.
 
     What rounding adds to a weight is taken from the next one, tap by tap along the kernel's rows, there and back:
     neighbouring bits of a map are alike, so that most of it cancels (error diffusion; Floyd and Steinberg 1976).
@@ -64,8 +72,11 @@ def quantise(plan: Plan, chunk: int = CHUNK) -> Plan:
 def _layer(plan: Plan, layer: Layer, chunk: int) -> Layer:
     if _is_large_linear(plan, layer):
         return _narrow(layer)
-    if _is_large_on_pixels(plan, layer):
-        scale = _largest_scale(layer.terms[0], _over_bytes)
+    if _is_on_pixels(plan, layer):
+        large = layer.terms[0].work(plan.input.shape) > LARGEST_PIXEL_WORK
+        if not large and not _has_rows_of_five(layer.terms[0]):
+            return layer
+        scale = _largest_scale(layer.terms[0], _over_bytes if large else _over_points)
         return layer if (scale == 1).all() else _scaled(plan, layer, scale)
     convolutions = [term for term in layer.terms if term.is_convolution]
     large = any(term.weights.size >= FEWEST_WEIGHTS for term in convolutions)
@@ -84,10 +95,13 @@ def _may_be_rounded(plan: Plan, layer: Layer, term: Term) -> bool:
     return term.is_shortcut or (term.is_convolution and prod(term.sums(source.shape)[1:]) >= FEWEST_PLACES)
 
 
-def _is_large_on_pixels(plan: Plan, layer: Layer) -> bool:
+def _is_on_pixels(plan: Plan, layer: Layer) -> bool:
     term = layer.terms[0]
-    alone = len(layer.terms) == 1 and term.is_convolution and term.source == INPUT
-    return alone and term.work(plan.input.shape) > LARGEST_PIXEL_WORK
+    return len(layer.terms) == 1 and term.is_convolution and term.source == INPUT
+
+
+def _has_rows_of_five(term: Term) -> bool:
+    return term.weights.shape[3] == POINTS.shape[1] and term.stride == term.dilation == (1, 1) and term.groups == 1
 
 
 def _over_tables(chunk: int, weights: Weights) -> Reals:
@@ -104,6 +118,13 @@ def _over_bytes(weights: Weights) -> Reals:
     even = np.pad(flat, ((0, 0), (0, flat.shape[1] % 2))).reshape(len(flat), -1, 2)
     pairs = np.maximum(np.maximum(even, 0).sum(2), np.maximum(-even, 0).sum(2))
     over: Reals = np.maximum(np.abs(flat).max(1) / _LARGEST_BYTE, pairs.max(1) / _LARGEST_PAIR)
+    return over
+
+
+def _over_points(weights: Weights) -> Reals:
+    """How many times too large channels are for rows of five weights to fit 16 bits at all points: (O,)."""
+    at_points = np.abs(weights.astype(np.int64) @ POINTS.T)
+    over: Reals = at_points.reshape(len(weights), -1).max(1) / _LARGEST_AT_POINT
     return over
 
 

@@ -1,0 +1,142 @@
+#include "engine/winograd.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <limits>
+
+#include "engine/weights.hpp"
+
+namespace firebit {
+
+namespace {
+
+// H: powers of the points, each row times what leaves to the products the factors of generic/winograd.hpp.
+constexpr int points[winograd_points][winograd_taps] = {
+    {1, 0, 0, 0, 0},   {5, 5, 5, 5, 5},    {5, -5, 5, -5, 5},   {1, 2, 4, 8, 16},
+    {1, -2, 4, -8, 16}, {16, 8, 4, 2, 1}, {16, -8, 4, -2, 1}, {0, 0, 0, 0, 1},
+};
+
+// Sums are known modulo 2²⁸.
+constexpr std::int64_t largest_sum = (std::int64_t{1} << 27) - 1;
+
+int at_point(const std::int16_t* row, std::size_t point) {
+  int found = 0;
+  for (std::size_t x = 0; x < winograd_taps; ++x) found += points[point][x] * row[x];
+  return found;
+}
+
+std::size_t tiles_of(const Term& term) { return term.sums.width / winograd_places; }
+
+// Rows of the source that tiles see which begin anywhere in a row.
+std::size_t rows_of(const Term& term, std::size_t first_tile, std::size_t tiles) {
+  return (first_tile + tiles - 1) / tiles_of(term) + term.kernel[0];
+}
+
+std::size_t most_cells(const Term& term) {
+  return rows_of(term, tiles_of(term) - 1, most_slices * winograd_tiles) * tiles_of(term);
+}
+
+// Bytes from channel to channel of a panel, and from point to point.
+std::size_t channel_bytes(const Term& term) { return rounded_up(most_cells(term) * 2 * sizeof(std::int16_t), 64); }
+std::size_t point_bytes(const Term& term) { return term.inputs * channel_bytes(term); }
+
+std::size_t pairs_of(const Term& term) { return term.inputs * ((term.kernel[0] + 1) / 2); }
+
+// Slices of a tile that see one picture, from `first` on.
+struct Stay {
+  std::size_t first, slices;
+  std::size_t picture, tile;  // the first tile, counted in the picture
+
+  Stay(const Term& term, const Tile& tile_of_columns, std::size_t from) : first(from) {
+    const std::size_t column = tile_of_columns.first + from * slice, area = term.sums.area();
+    picture = column / area;
+    tile = column % area / winograd_places;
+    slices = std::min((area - column % area) / slice, tile_of_columns.slices() - from);
+  }
+};
+
+}  // namespace
+
+bool fits_winograd(const Term& term, const Weights& weights) {
+  constexpr std::size_t most_inputs = 8, most_width = 64, most_rows = 16;
+  const bool plain = term.groups == 1 && term.kernel[1] == winograd_taps && term.stride[0] == 1 && term.stride[1] == 1 &&
+                     term.dilation[0] == 1 && term.dilation[1] == 1;
+  const bool whole = term.sums.width % winograd_places == 0 && term.sums.width <= most_width && term.sums.area() % slice == 0;
+  if (!plain || !whole || term.inputs > most_inputs || term.kernel[0] > most_rows) return false;
+  if (most_cells(term) > winograd_cells) return false;
+  const std::size_t length = per_group(term);
+  for (const std::int16_t* output = weights.begin(); output != weights.end(); output += length) {
+    std::int64_t most = 0;
+    for (std::size_t i = 0; i < length; ++i) most += 255 * std::abs(int{output[i]});
+    if (most > largest_sum) return false;
+  }
+  for (const std::int16_t* row = weights.begin(); row != weights.end(); row += winograd_taps) {
+    for (std::size_t point = 0; point < winograd_points; ++point) {
+      if (std::abs(at_point(row, point)) > std::numeric_limits<std::int16_t>::max()) return false;
+    }
+  }
+  return true;
+}
+
+void set_winograd_panel(Term& term) {
+  for (std::size_t channel = 0; channel < term.inputs; ++channel) {
+    for (std::size_t y = 0; y < term.kernel[0]; y += 2) {
+      const std::size_t place = channel * channel_bytes(term) + y * tiles_of(term) * 2 * sizeof(std::int16_t);
+      term.taps.push_back(static_cast<std::uint32_t>(place));
+    }
+  }
+  term.rows = (winograd_points * point_bytes(term) + slice - 1) / slice;
+}
+
+Matrix winograd_matrix(const Term& term, const std::int16_t* weights) {
+  Matrix matrix;
+  matrix.wide = Buffer<std::int16_t>(quads(term.outputs) * winograd_points * pairs_of(term) * 8);
+  std::int16_t* to = matrix.wide.data();
+  for (std::size_t q = 0; q < quads(term.outputs); ++q) {
+    for (std::size_t point = 0; point < winograd_points; ++point) {
+      for (std::size_t channel = 0; channel < term.inputs; ++channel) {
+        for (std::size_t pair = 0; pair < term.kernel[0]; pair += 2) {
+          for (std::size_t o = 4 * q; o < 4 * q + 4; ++o) {
+            for (std::size_t y = pair; y < pair + 2; ++y, ++to) {
+              if (o >= term.outputs || y >= term.kernel[0]) continue;
+              const std::size_t row = (o * term.inputs + channel) * term.kernel[0] + y;
+              *to = static_cast<std::int16_t>(at_point(weights + row * winograd_taps, point));
+            }
+          }
+        }
+      }
+    }
+  }
+  return matrix;
+}
+
+void fill_winograd(const Kernels& kernels, const Term& term, const Values& fields, const Tile& tile, std::uint8_t* panel) {
+  for (std::size_t s = 0; s < tile.slices();) {
+    const Stay stay(term, tile, s);
+    const std::size_t row = stay.tile / tiles_of(term), rows = rows_of(term, stay.tile % tiles_of(term), stay.slices * winograd_tiles);
+    for (std::size_t channel = 0; channel < term.inputs; ++channel) {
+      const std::uint8_t* source = fields.data + stay.picture * fields.stride + channel * term.field.plane() + row * term.field.width;
+      std::uint8_t* to = panel + s * term.panel_bytes() + channel * channel_bytes(term);
+      kernels.transform({source, term.field.width, rows, tiles_of(term), reinterpret_cast<std::int16_t*>(to),
+                         point_bytes(term) / sizeof(std::int16_t)});
+    }
+    s += stay.slices;
+  }
+}
+
+void add_winograd(const Kernels& kernels, const Term& term, const Tile& tile, const std::uint8_t* panel, Outputs outputs,
+                  std::int32_t* sums, std::size_t stride, bool begins) {
+  const std::int16_t* weights = term.matrices[0].wide.data() + outputs.first / 4 * winograd_points * pairs_of(term) * 8;
+  for (std::size_t s = 0; s < tile.slices();) {
+    const Stay stay(term, tile, s);
+    for (std::size_t i = 0; i < stay.slices; ++i) {
+      const std::size_t cell = stay.tile % tiles_of(term) + i * winograd_tiles;
+      const std::uint8_t* seen = panel + s * term.panel_bytes() + cell * 2 * sizeof(std::int16_t);
+      kernels.winograd({weights, pairs_of(term), term.taps.data(), quads(outputs.end - outputs.first), seen,
+                        point_bytes(term), sums + (s + i) * slice, stride, begins});
+    }
+    s += stay.slices;
+  }
+}
+
+}  // namespace firebit
