@@ -138,13 +138,22 @@ firebit::TermRecord shortcut(std::size_t source, const Array<std::int32_t>& coef
   return term;
 }
 
-firebit::TermRecord weighted(std::size_t source, const Array<std::int16_t>& weights, const Sizes& stride, const Sizes& padding,
+void hold(firebit::TermRecord& term, const Array<std::int16_t>& weights) {
+  term.weights = {std::make_shared<Array<std::int16_t>>(weights), weights.data(), weights.size()};
+}
+
+void hold(firebit::TermRecord& term, const Array<std::int8_t>& weights) {
+  term.bytes = {std::make_shared<Array<std::int8_t>>(weights), weights.data(), weights.size()};
+}
+
+template <class Item>
+firebit::TermRecord weighted(std::size_t source, const Array<Item>& weights, const Sizes& stride, const Sizes& padding,
                              const Sizes& dilation, std::size_t groups, const std::optional<firebit::Pool>& pool,
                              const Array<std::int32_t>& multipliers, std::size_t chunk) {
   if (weights.ndim() != 4) throw nb::value_error("weights have four dimensions");
   firebit::TermRecord term;
   term.source = source;
-  term.weights = {std::make_shared<Array<std::int16_t>>(weights), weights.data(), weights.size()};
+  hold(term, weights);
   term.outputs = weights.shape(0);
   term.inputs = weights.shape(1);
   term.kernel[0] = weights.shape(2);
@@ -234,8 +243,12 @@ void add_engine(nb::module_& module) {
   nb::class_<firebit::LayerRecord>(module, "Layer");
   module.def("pool", &pool, "kind"_a, "sizes"_a, "factors"_a.noconvert(), "A pooling: kernel, stride, padding, output.");
   module.def("shortcut", &shortcut, "source"_a, "coefficients"_a.noconvert(), "pool"_a.none(), "Coefficients on values.");
-  module.def("weighted", &weighted, "source"_a, "weights"_a.noconvert(), "stride"_a, "padding"_a, "dilation"_a, "groups"_a,
-             "pool"_a.none(), "multipliers"_a.noconvert(), "chunk"_a, "Weights (O, I, kh, kw) on values.");
+  const auto define_weighted = [&](auto function) {
+    module.def("weighted", function, "source"_a, "weights"_a.noconvert(), "stride"_a, "padding"_a, "dilation"_a, "groups"_a,
+               "pool"_a.none(), "multipliers"_a.noconvert(), "chunk"_a, "Weights (O, I, kh, kw) on values.");
+  };
+  define_weighted(&weighted<std::int16_t>);
+  define_weighted(&weighted<std::int8_t>);
   module.def("layer", &layer, "terms"_a, "thresholds"_a.noconvert(), "directions"_a.noconvert(), "windows"_a.noconvert(),
              "post"_a.none(), "largest"_a, "A hidden layer.");
   module.def("logits", &logits, "terms"_a, "scale"_a, "bias"_a.noconvert(), "The last sum.");

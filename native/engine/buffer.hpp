@@ -7,9 +7,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
+#include <cstdlib>
 #include <memory>
 #include <new>
+#include <utility>
 
 #include "kernels.hpp"
 
@@ -35,22 +36,40 @@ class Buffer {
   Buffer() = default;
   explicit Buffer(std::size_t count) : count_(count) {
     const std::size_t bytes = count * sizeof(Item) + slack;
-    items_.reset(static_cast<Item*>(::operator new(bytes, std::align_val_t{64})));
-    ask_for_large_pages(items_.get(), bytes);
-    std::memset(static_cast<void*>(items_.get()), 0, bytes);
+    // What is new from the system is zero already: whoever writes to it first, on whatever thread, has the first touch.
+    memory_.reset(std::calloc(bytes + line, 1));
+    if (memory_ == nullptr) throw std::bad_alloc();
+    const auto address = reinterpret_cast<std::uintptr_t>(memory_.get());
+    items_ = reinterpret_cast<Item*>((address + line - 1) / line * line);
+    ask_for_large_pages(items_, bytes);
+  }
+  Buffer(Buffer&& other) noexcept { swap(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    Buffer taken(std::move(other));
+    swap(taken);
+    return *this;
   }
 
-  Item* data() { return items_.get(); }
-  const Item* data() const { return items_.get(); }
+  Item* data() { return items_; }
+  const Item* data() const { return items_; }
   std::size_t size() const { return count_; }
-  Item& operator[](std::size_t i) { return items_.get()[i]; }
-  const Item& operator[](std::size_t i) const { return items_.get()[i]; }
+  Item& operator[](std::size_t i) { return items_[i]; }
+  const Item& operator[](std::size_t i) const { return items_[i]; }
 
  private:
+  static constexpr std::size_t line = 64;
   struct Free {
-    void operator()(Item* items) const { ::operator delete(static_cast<void*>(items), std::align_val_t{64}); }
+    void operator()(void* memory) const { std::free(memory); }
   };
-  std::unique_ptr<Item, Free> items_;
+
+  void swap(Buffer& other) noexcept {
+    std::swap(memory_, other.memory_);
+    std::swap(items_, other.items_);
+    std::swap(count_, other.count_);
+  }
+
+  std::unique_ptr<void, Free> memory_;
+  Item* items_ = nullptr;
   std::size_t count_ = 0;
 };
 

@@ -29,16 +29,18 @@ struct Pool {
 };
 
 // Weights that somebody else holds: they are many, and read once.
-struct Weights {
+template <class Item>
+struct Held {
   std::shared_ptr<const void> owner;
-  const std::int16_t* first = nullptr;
+  const Item* first = nullptr;
   std::size_t count = 0;
 
-  const std::int16_t* data() const { return first; }
+  const Item* data() const { return first; }
   std::size_t size() const { return count; }
-  const std::int16_t* begin() const { return first; }
-  const std::int16_t* end() const { return first + count; }
+  const Item* begin() const { return first; }
+  const Item* end() const { return first + count; }
 };
+using Weights = Held<std::int16_t>;
 
 // Weights on a source, in rows of (channel, down, across); or a coefficient per channel.
 struct TermRecord {
@@ -46,6 +48,7 @@ struct TermRecord {
   bool is_shortcut = false;
   std::vector<std::int32_t> coefficients;
   Weights weights;
+  Held<std::int8_t> bytes;  // the weights, where they are given as bytes
   std::size_t outputs = 0, inputs = 0, kernel[2] = {1, 1};
   std::size_t stride[2] = {1, 1}, dilation[2] = {1, 1}, padding[4] = {0, 0, 0, 0}, groups = 1;
   std::optional<Pool> pool;

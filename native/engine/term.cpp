@@ -1,8 +1,10 @@
 #include "engine/term.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <stdexcept>
 #include <utility>
+#include <vector>
 
 #include "engine/weights.hpp"
 #include "engine/winograd.hpp"
@@ -43,7 +45,7 @@ void set_shape(Term& term, const TermRecord& record) {
   term.inputs = record.inputs;
   check(term.inputs > 0 && term.inputs <= largest_side && term.inputs * term.groups == term.in.channels,
         "weights do not fit the channels of their source");
-  check(record.weights.size() == record.outputs * term.inputs * term.kernel[0] * term.kernel[1], "weights are missing");
+  check(record.weights.size() + record.bytes.size() == record.outputs * term.inputs * term.kernel[0] * term.kernel[1], "weights are missing");
   term.sums = {record.outputs,
                places(term.in.height + term.padding[0] + term.padding[1], term.kernel[0], term.dilation[0], term.stride[0]),
                places(term.in.width + term.padding[2] + term.padding[3], term.kernel[1], term.dilation[1], term.stride[1])};
@@ -108,6 +110,14 @@ bool is_deep(const Term& term, const TermRecord& record) {
   return deep && std::any_of(record.weights.begin(), record.weights.end(), is_wide);
 }
 
+// Linear layers over bits read bytes as they are; everything else has weights of 16 bits.
+void widen(const Term& term, TermRecord& record) {
+  if (record.bytes.size() == 0 || (term.format == Format::bits && record.chunk == 0 && sees_all(term))) return;
+  const auto wide = std::make_shared<std::vector<std::int16_t>>(record.bytes.begin(), record.bytes.end());
+  record.weights = {wide, wide->data(), wide->size()};
+  record.bytes = {};
+}
+
 Method method_for_bits(const Term& term, const TermRecord& record, const Kernels& kernels) {
   if (counts(term, record, kernels)) return Method::popcount;
   return kernels.wide_best && !is_deep(term, record) ? Method::wide : Method::tabled;
@@ -144,6 +154,7 @@ Term prepare(TermRecord record, const Map& source, Format format, const std::vec
   }
   term.pad = pad;
   set_shape(term, record);
+  widen(term, record);
   term.method = method_of(term, record, kernels);
   if (term.method == Method::tabled) set_tables(term, record, team);
   if (term.method == Method::wide) set_wide_tables(term, record);

@@ -95,8 +95,8 @@ Matrix popcount_matrix(const Term& term, const std::int16_t* weights) {
 }
 
 // What a row of a dot sees at every place, in the order of the values in memory: nibbles as four bits each, or bytes.
-template <class Place>
-void each_weight(const Term& term, const std::int16_t* weights, Place place) {
+template <class Item, class Place>
+void each_weight(const Term& term, const Item* weights, Place place) {
   const std::size_t taps = term.kernel[0] * term.kernel[1];
   const bool bits = term.format == Format::bits;
   for (std::size_t o = 0; o < term.outputs; ++o) {
@@ -107,8 +107,9 @@ void each_weight(const Term& term, const std::int16_t* weights, Place place) {
   }
 }
 
-bool are_narrow(const std::int16_t* weights, std::size_t count) {
-  std::int16_t least = 0, most = 0;
+template <class Item>
+bool are_narrow(const Item* weights, std::size_t count) {
+  Item least = 0, most = 0;
   for (std::size_t i = 0; i < count; ++i) {
     least = std::min(least, weights[i]);
     most = std::max(most, weights[i]);
@@ -116,28 +117,54 @@ bool are_narrow(const std::int16_t* weights, std::size_t count) {
   return least >= -128 && most <= 127;
 }
 
+// Turns eight rows of eight bytes, the first byte of each being its lowest: blocks of four by four change places, then
+// their blocks of two by two, then bytes.
+inline void turn(std::uint64_t (&rows)[8]) {
+  const auto swap = [&](std::size_t apart, std::uint64_t mask) {
+    for (std::size_t i = 0; i < 8; ++i) {
+      if ((i & apart) != 0) continue;
+      const std::uint64_t differ = (rows[i] >> 8 * apart ^ rows[i + apart]) & mask;
+      rows[i] ^= differ << 8 * apart;
+      rows[i + apart] ^= differ;
+    }
+  };
+  swap(4, 0x00000000ffffffffu);
+  swap(2, 0x0000ffff0000ffffu);
+  swap(1, 0x00ff00ff00ff00ffu);
+}
+
 // A row of weights for every bit, outputs side by side.
-Buffer<std::int8_t> narrow_rows(const Term& term, const std::int16_t* weights, Team& team) {
+template <class Item>
+Buffer<std::int8_t> narrow_rows(const Term& term, const Item* weights, Team& team) {
   const std::size_t width = term.width_of_rows(), taps = term.kernel[0] * term.kernel[1], all = per_group(term);
   Buffer<std::int8_t> made(term.row_blocks() * term.length * width);
   // Tiles of whole cache lines, turned where they do not lie a power of two apart.
   constexpr std::size_t together = 32;
   share(team, (term.outputs + slice - 1) / slice, made.size(), [&](std::size_t part) {
     const std::size_t first = part * slice;
-    std::int16_t tile[slice][together];
+    std::int8_t tile[slice][together] = {};
     const std::size_t outputs = std::min(slice, term.outputs - first);
     std::int8_t* block = made.data() + first / width * term.length * width + first % width;
     for (std::size_t start = 0; start < all; start += together) {
       const std::size_t count = std::min(together, all - start);
       for (std::size_t o = 0; o < outputs; ++o) {
-        const std::int16_t* from = weights + (first + o) * all + start;
-        // A length that is known takes a few loads; any other a call.
-        if (count == together) std::memcpy(tile[o], from, sizeof tile[o]);
-        else std::copy_n(from, count, tile[o]);
+        const Item* from = weights + (first + o) * all + start;
+        std::transform(from, from + count, tile[o], [](Item item) { return static_cast<std::int8_t>(item); });
       }
-      for (std::size_t i = start; i < start + count; ++i) {
-        const std::size_t channel = i / taps, row = channel / 4 * taps * 4 + i % taps * 4 + channel % 4;
-        for (std::size_t o = 0; o < outputs; ++o) block[row * width + o] = static_cast<std::int8_t>(tile[o][i - start]);
+      for (std::size_t i = 0; i < count; i += 8) {
+        std::int8_t* to[8];
+        const std::size_t some = std::min<std::size_t>(8, count - i);
+        for (std::size_t k = 0; k < some; ++k) {
+          const std::size_t input = start + i + k, channel = input / taps;
+          to[k] = block + (channel / 4 * taps * 4 + input % taps * 4 + channel % 4) * width;
+        }
+        for (std::size_t o = 0; o < outputs; o += 8) {
+          std::uint64_t rows[8];
+          for (std::size_t r = 0; r < 8; ++r) std::memcpy(rows + r, tile[o + r] + i, sizeof rows[r]);
+          turn(rows);
+          // Outputs behind the last have room: rows are whole slices.
+          for (std::size_t k = 0; k < some; ++k) std::memcpy(to[k] + o, rows + k, sizeof rows[k]);
+        }
       }
     }
   });
@@ -145,7 +172,8 @@ Buffer<std::int8_t> narrow_rows(const Term& term, const std::int16_t* weights, T
 }
 
 // Rows of whole slices.
-Matrix dot_matrix(Term& term, const std::int16_t* weights, Team& team) {
+template <class Item>
+Matrix dot_matrix(Term& term, const Item* weights, Team& team) {
   const bool bits = term.format == Format::bits;
   const std::size_t taps = term.kernel[0] * term.kernel[1], rows = 4 * quads(term.outputs);
   const std::size_t length = rounded_up(bits ? quads(term.inputs) * taps * 4 : per_group(term), slice);
@@ -174,11 +202,6 @@ Matrix dot_matrix(Term& term, const std::int16_t* weights, Team& team) {
 
 std::size_t per_group(const Term& term) { return term.inputs * term.kernel[0] * term.kernel[1]; }
 
-bool is_sign(const Term& term, const std::int16_t* weights) {
-  return std::all_of(weights, weights + term.outputs * term.groups * per_group(term),
-                     [](std::int16_t weight) { return weight == 1 || weight == -1; });
-}
-
 bool are_bytes(const Term& term, const Weights& weights, bool saturates) {
   const auto fits = [](std::int16_t weight) { return weight >= -128 && weight <= 127; };
   if (!std::all_of(weights.begin(), weights.end(), fits)) return false;
@@ -198,6 +221,10 @@ bool are_bytes(const Term& term, const Weights& weights, bool saturates) {
 void set_weights(Term& term, TermRecord& record, Team& team) {
   if (term.method == Method::scalar) term.weights.assign(record.weights.begin(), record.weights.end());
   if (term.method == Method::scalar || term.method == Method::lookup || term.method == Method::wide) return;
+  if (record.bytes.size() > 0) {
+    term.matrices.push_back(dot_matrix(term, record.bytes.data(), team));
+    return;
+  }
   for (std::size_t group = 0; group < term.groups; ++group) {
     const std::int16_t* weights = record.weights.data() + group * term.outputs * per_group(term);
     switch (term.method) {

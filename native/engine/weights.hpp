@@ -20,7 +20,11 @@ std::size_t per_group(const Term& term);
 inline std::size_t lookup_block_of(std::size_t chunk) { return std::max(chunk, lookup_block / chunk * chunk); }
 
 // Whether the weights of all groups are −1 or +1.
-bool is_sign(const Term& term, const std::int16_t* weights);
+template <class Item>
+bool is_sign(const Term& term, const Item* weights) {
+  return std::all_of(weights, weights + term.outputs * term.groups * per_group(term),
+                     [](Item weight) { return weight == 1 || weight == -1; });
+}
 
 // Whether weights fit the products of bytes, for kernels that `saturates` speaks of too.
 bool are_bytes(const Term& term, const Weights& weights, bool saturates);

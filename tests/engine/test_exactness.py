@@ -118,7 +118,8 @@ def made_terms(draw: st.DrawFn, kind: str, source: str, shape: tuple[int, ...], 
     random, channels = np.random.default_rng(draw(st.integers(0, 2**32))), shape[0]
     if kind.endswith("dot"):
         weights = whole(random, largest, (draw(st.integers(1, 30)), int(np.prod(shape))))
-        return (Term(source, signs(weights) if kind in SIGNS else weights),)
+        weights = signs(weights) if kind in SIGNS else weights
+        return (Term(source, weights.astype(np.int8) if largest <= 127 and draw(st.booleans()) else weights),)
     if kind == "terms":
         # A block of a residual net, with or without a projection.
         plain = Term(source, whole(random, 9, (channels, channels, 3, 3)), padding=(1, 1, 1, 1))
@@ -241,10 +242,22 @@ def test_more_groups_than_are_looked_up_at_once(inputs: int, largest: int) -> No
 def test_rows_of_many_outputs(outputs: int) -> None:
     """More than one page of outputs, more than one segment of bits, the last ones with absent channels."""
     random = np.random.default_rng(outputs)
-    term = Term("seen", whole(random, 127, (outputs, 130 * 6)))
-    layer = Layer("made", (term,), np.zeros((1, outputs), np.int32), np.ones(outputs, np.int8))
-    for threads in (1, 3):
+    weights = whole(random, 127, (outputs, 130 * 6))
+    for threads, kind in ((1, np.int16), (3, np.int8)):
+        term = Term("seen", weights.astype(kind))
+        layer = Layer("made", (term,), np.zeros((1, outputs), np.int32), np.ones(outputs, np.int8))
         check(Plan(Input((130, 2, 3)), (firing(130), layer)), 18, threads)
+
+
+@needs_native
+@pytest.mark.parametrize("post", [None, Pool("sum", (2, 2), (2, 2)), Pool("sum", (17, 16), (1, 1))])
+def test_linear_layers_with_weights_of_a_byte_over_pixels_and_counts(post: Pool | None) -> None:
+    random = np.random.default_rng(0)
+    layers = () if post is None else (firing(3, post),)
+    seen = Input((3, 18, 17))
+    shape = seen.shape if post is None else post.shape(seen.shape)
+    term = Term(layers[0].name if layers else "input", whole(random, 127, (7, int(np.prod(shape)))).astype(np.int8))
+    check(Plan(seen, (*layers, Layer("made", (term,), np.zeros((1, 7), np.int32), np.ones(7, np.int8)))), 5)
 
 
 @needs_native

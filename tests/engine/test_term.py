@@ -12,6 +12,7 @@ from firebit.engine.term import sizes_of_rows
 @settings(max_examples=60)
 @given(
     hnp.arrays(np.int16, st.tuples(st.integers(1, 9), st.integers(0, 700)), elements=st.integers(-127, 127))
+    | hnp.arrays(np.int8, st.tuples(st.integers(1, 9), st.integers(0, 700)), elements=st.integers(-127, 127))
     | hnp.arrays(np.int16, st.tuples(st.integers(1, 9), st.integers(0, 700)), elements=st.integers(-32_767, 32_767))
 )
 def test_sizes_of_rows_are_added_up_without_overflow(weights: np.ndarray) -> None:

@@ -53,7 +53,7 @@ def pool(kind: str, sizes: Sequence[int], factors: NDArray[int32]) -> Pool: ...
 def shortcut(source: int, coefficients: NDArray[int32], pool: Pool | None) -> Term: ...
 def weighted(
     source: int,
-    weights: NDArray[int16],
+    weights: NDArray[int16] | NDArray[int8],
     stride: Sequence[int],
     padding: Sequence[int],
     dilation: Sequence[int],

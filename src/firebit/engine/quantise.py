@@ -210,4 +210,4 @@ def _logits(plan: Plan, logits: Logits) -> Logits:
 
 
 def _rounded(term: Term, scale: Reals) -> Term:
-    return replace(term, weights=np.rint(term.weights * scale).astype(np.int16))
+    return replace(term, weights=np.rint(term.weights * scale).astype(np.int8))

@@ -15,7 +15,7 @@ from firebit.engine.check import MOST_LAYERS, MOST_TERMS, check, is_count, is_na
 from firebit.engine.plan import Input, Layer, Logits, Plan, with_name
 from firebit.engine.pool import Pool
 from firebit.engine.tables import Tables
-from firebit.engine.term import Term
+from firebit.engine.term import Term, is_linear_bytes
 from firebit.errors import ModelFileError
 from firebit.files import load_tensors, save_tensors
 
@@ -291,7 +291,7 @@ def _read_term(entry: Any, layer: str, index: int, arrays: Tensors) -> Term:
     weights = _take(arrays, f"{layer}.weights.{index}")
     if "signs" in entry:
         weights = _unpacked(weights, tuple(_list(entry["signs"])))
-    elif weights.dtype == np.int8:
+    elif weights.dtype == np.int8 and not (is_linear_bytes(weights) and weights.min() >= -_LARGEST_BYTE):
         weights = weights.astype(np.int16)
     sizes: dict[str, Any] = {key: tuple(_list(entry[key])) for key in geometry if key in entry}
     if "groups" in entry:

@@ -27,8 +27,8 @@ class Term:
 
     Attributes:
         source: "input" or the name of an earlier layer.
-        weights: int16 (O, I) linear, on the flattened values; int16 (O, I / groups, kh, kw) convolution; or int32 (C,),
-            a coefficient per channel on the values as they are (a shortcut).
+        weights: int16 or int8 (O, I) linear, on the flattened values; int16 (O, I / groups, kh, kw) convolution; or
+            int32 (C,), a coefficient per channel on the values as they are (a shortcut).
         stride: of a convolution, down and to the right.
         padding: of a convolution: rows above and below, columns left and right. A cell of it is a bit 0, or the input's
             pad value.
@@ -39,7 +39,7 @@ class Term:
     """
 
     source: str
-    weights: NDArray[np.int16] | NDArray[np.int32]
+    weights: NDArray[np.int8] | NDArray[np.int16] | NDArray[np.int32]
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
     dilation: tuple[int, int] = (1, 1)
@@ -49,7 +49,7 @@ class Term:
 
     def __post_init__(self) -> None:
         weights = self.weights
-        kind = np.int32 if weights.ndim == 1 else np.int16
+        kind = weights.dtype if is_linear_bytes(weights) else np.int32 if weights.ndim == 1 else np.int16
         check(weights.ndim in (1, 2, 4) and weights.size > 0, f"weights have the shape {weights.shape}")
         check(weights.dtype == kind, f"weights of shape {weights.shape} are {weights.dtype}")
         check(int(weights.min()) > np.iinfo(kind).min, "a weight has no negative of its own size")
@@ -137,6 +137,11 @@ class Term:
         return bound
 
 
+def is_linear_bytes(weights: NDArray[Any]) -> bool:
+    """Whether weights are bytes where they may be: those of a linear layer, which can be many."""
+    return weights.ndim == 2 and weights.dtype == np.int8
+
+
 def sizes_of_rows(weights: NDArray[np.signedinteger[Any]]) -> NDArray[np.int64]:
     """Sums of the sizes of rows (O, N): int64 (O,). Some rows at a time, so that what is made stays in the cache."""
     some = max(1, _CACHED // max(1, weights.shape[1]))
@@ -145,7 +150,9 @@ def sizes_of_rows(weights: NDArray[np.signedinteger[Any]]) -> NDArray[np.int64]:
 
 
 def row_sums(sizes: NDArray[np.signedinteger[Any]]) -> NDArray[np.int64]:
-    """Sums of rows (O, N) of numbers ≥ 0: int64 (O,). Bytes that come as int16 are added up in 16 bits first."""
+    """Sums of rows (O, N) of numbers ≥ 0: int64 (O,). Those that fit a byte are added up in 16 bits first."""
+    if sizes.dtype == np.int8:
+        sizes = sizes.astype(np.int16)
     if sizes.dtype == np.int16 and sizes.size and sizes.max() <= np.iinfo(np.int8).max:
         for _ in range(_HALVINGS):
             half, odd = divmod(sizes.shape[1], 2)
