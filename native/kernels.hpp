@@ -53,6 +53,24 @@ struct Lookup {
   bool begins;
 };
 
+// Look-ups for weights of ±1, whose 16 tables are known: table p holds in how many of four bits an index is like p. Codes,
+// [outputs][groups], are 16 · p, bit j of p being 1 where weight j is +1. Outputs are even; groups come in their order, a
+// slice of the panel each. All else as above.
+struct SignLookup {
+  const std::uint8_t* codes;
+  std::size_t groups;
+  std::size_t outputs;
+  const std::uint8_t* panel;
+  std::size_t panel_slice;
+  std::uint16_t* sums;
+  std::size_t sums_slice;
+  std::size_t slices;
+  bool begins;
+};
+
+// Groups whose entries, at most 4 each, add up in a byte.
+constexpr std::size_t sign_chunk = 63;
+
 // Sums over bits by tables that are made on the fly ("four Russians"): weights int16 [groups][4][32], panel
 // [slices][groups][64] of indices below 16, `panel_slice` bytes from slice to slice. out[o * stride + column] grows by
 // the sums of the first `outputs` of 32.
@@ -233,6 +251,7 @@ struct Kernels {
   void (*fill_quads)(const Filling& filling, const std::uint8_t* source, std::uint32_t marks, std::uint8_t* panel);
 
   void (*look_up)(const Lookup& lookup);
+  void (*look_up_signs)(const SignLookup& lookup);
   // Look-up sums of four times `quads` outputs as nibbles: bit = (sum ≥ threshold) xor flip. out[quad * stride + column].
   void (*look_up_bits)(const std::uint16_t* sums, std::size_t quads, const std::uint16_t* thresholds,
                        const std::uint8_t* flips, std::uint8_t* out, std::size_t stride);

@@ -65,6 +65,12 @@ struct Simd {
   static Bytes zero() { return _mm256_setzero_si256(); }
   static Bytes splat8(std::uint8_t value) { return _mm256_set1_epi8(static_cast<char>(value)); }
   static Bytes splat16(std::uint16_t value) { return _mm256_set1_epi16(static_cast<short>(value)); }
+  static Bytes in_register(Bytes v) {
+#if defined(__GNUC__)
+    __asm__("" : "+x"(v));
+#endif
+    return v;
+  }
   static Bytes table(const std::uint8_t* from) {
     return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
   }

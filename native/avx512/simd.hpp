@@ -93,6 +93,7 @@ struct Simd {
   static Bytes zero() { return _mm512_setzero_si512(); }
   static Bytes splat8(std::uint8_t value) { return _mm512_set1_epi8(static_cast<char>(value)); }
   static Bytes splat16(std::uint16_t value) { return _mm512_set1_epi16(static_cast<short>(value)); }
+  static Bytes in_register(Bytes v) { return v; }
   static Bytes table(const std::uint8_t* from) {
     return _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
   }

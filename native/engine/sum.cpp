@@ -96,6 +96,11 @@ void look_up(const Kernels& kernels, const Term& term, std::size_t group, Output
   const std::size_t block = lookup_block_of(matrix.chunk);
   for (std::size_t row = 0; row < term.rows; row += block) {
     const std::size_t groups = matrix.chunks_of(std::min(block, term.rows - row)), first = row * all + outputs.first * groups;
+    if (matrix.codes.size() > 0) {
+      kernels.look_up_signs({matrix.codes.data() + first, groups, some, panel + row * slice, term.rows * slice, sums,
+                             look_up_words(some), slices, row == 0});
+      continue;
+    }
     kernels.look_up({matrix.tables.data() + first * 16, matrix.offsets.data() + first, groups, some, matrix.chunk,
                      panel + row * slice, term.rows * slice, sums, look_up_words(some), slices, row == 0});
   }

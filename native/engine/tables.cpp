@@ -190,6 +190,30 @@ Matrix look_up_matrix(const std::vector<Row>& rows, std::size_t chunk, const Ord
   return matrix;
 }
 
+// Of weights of ±1; those of absent channels count as +1, which a bit 0 leaves out.
+Matrix sign_matrix(const Term& term, const std::int16_t* weights) {
+  const std::size_t taps = term.kernel[0] * term.kernel[1], groups = quads(term.inputs) * taps, all = 4 * quads(term.outputs);
+  const std::size_t block = lookup_block_of(sign_chunk);
+  Matrix matrix;
+  matrix.chunk = sign_chunk;
+  matrix.codes = Buffer<std::uint8_t>(groups * all);
+  matrix.bases.assign(term.outputs, 0);
+  for (std::size_t o = 0; o < term.outputs; ++o, weights += per_group(term)) {
+    for (std::size_t group = 0; group < groups; ++group) {
+      unsigned code = 0;
+      for (std::size_t j = 0; j < 4; ++j) {
+        const std::size_t channel = group / taps * 4 + j;
+        const bool negative = channel < term.inputs && weights[channel * taps + group % taps] < 0;
+        if (negative) --matrix.bases[o];
+        else code |= 16u << j;
+      }
+      const std::size_t first = group / block * block, count = std::min(block, groups - first);
+      matrix.codes[first * all + o * count + group - first] = static_cast<std::uint8_t>(code);
+    }
+  }
+  return matrix;
+}
+
 // Bytes that the largest entry needs.
 std::uint8_t bytes_of(std::int64_t entry) {
   std::uint8_t bytes = 1;
@@ -297,7 +321,13 @@ void set_tables(Term& term, const TermRecord& record, Team& team) {
   const auto is_wide = [](std::int16_t weight) { return weight > largest_entry || weight < -largest_entry; };
   if (record.chunk == 0 && std::any_of(record.weights.begin(), record.weights.end(), is_wide)) return;
   std::vector<Matrix> matrices;
+  const bool signs = record.chunk == 0 && is_sign(term, record.weights.data()) &&
+                     4 * quads(term.inputs) * term.kernel[0] * term.kernel[1] <= static_cast<std::size_t>(largest_sum);
   for (std::size_t group = 0; group < term.groups; ++group) {
+    if (signs) {
+      matrices.push_back(sign_matrix(term, record.weights.data() + group * term.outputs * per_group(term)));
+      continue;
+    }
     const std::vector<Row> rows = rows_of(term, record, group);
     const std::size_t chunk = record.chunk > 0 ? record.chunk : exact_chunk(rows);
     const Orders orders = record.chunk > 0 ? Orders{} : balanced(rows, chunk);

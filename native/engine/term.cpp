@@ -94,12 +94,11 @@ void set_taps(Term& term) {
   term.rows = term.taps.size();
 }
 
-// Counting reads a bit for every weight, tables four bytes: where they come from far away, it wins everywhere.
+// Counting wins where one instruction counts the ones of every byte.
 bool counts(const Term& term, const TermRecord& record, const Kernels& kernels) {
-  constexpr std::size_t cached = std::size_t{1} << 22;
   const bool whole = term.groups == 1 || term.outputs % 4 == 0;
   if (record.chunk > 0 || !whole || 2 * term.inputs < 8 * octets(term.inputs)) return false;
-  return (kernels.counts_best || 4 * record.weights.size() > cached) && is_sign(term, record.weights.data());
+  return kernels.counts_best && is_sign(term, record.weights.data());
 }
 
 // Tables of several bytes for weights that few places read: reading them takes longer than making smaller ones.

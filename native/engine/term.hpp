@@ -48,6 +48,7 @@ struct Matrix {
   Buffer<std::uint8_t> tables;       // lookup: [blocks][outputs][groups of the block][16],
   Buffer<std::uint16_t> offsets;     // and where their indices lie
   std::vector<std::int32_t> bases;   // per output: lookup, what is missing in the sums of tables; signs, how many are +1
+  Buffer<std::uint8_t> codes;        // lookup of weights of ±1, in place of tables: [blocks][outputs][groups of the block]
   std::size_t chunk = 0;             // lookup
   bool is_balanced = false;          // lookup: groups of every output have an order of their own, in whole chunks
   Buffer<std::int16_t> wide;         // tabled [blocks of 32][groups][4][32]; product [quads][pairs][4][2];

@@ -31,6 +31,7 @@ Kernels kernels(const char* name) {
           fill_pairs<Simd>,
           fill_quads<Simd>,
           look_up<Simd>,
+          look_up_signs<Simd>,
           look_up_bits<Simd>,
           look_up_sums<Simd>,
           sum_tables<Simd>,

@@ -1,6 +1,7 @@
 // Sums by look-ups: four bits choose one of 16 partial sums, a vector of columns at a time. Vocabulary of Simd:
 //   Bytes, width                a vector and its bytes
 //   load, store, zero, splat8, splat16
+//   in_register(v)              v, which the compiler does not load again for every use
 //   table(p)                    16 bytes, for every look-up of a vector
 //   look_up(table, indices)     table[index] for every byte
 //   add8, add16, sub16          wrapping sums of bytes and 16-bit words
@@ -131,6 +132,81 @@ void look_up(const Lookup& at) {
     case 4: return look_up_outputs<Simd, 4>(at);
     case 8: return look_up_outputs<Simd, 8>(at);
     default: return look_up_outputs<Simd, 0>(at);
+  }
+}
+
+struct SignTables {
+  alignas(64) std::uint8_t entries[256] = {};
+
+  constexpr SignTables() {
+    for (unsigned i = 0; i < 256; ++i) {
+      const unsigned differ = i / 16 ^ i % 16;
+      entries[i] = static_cast<std::uint8_t>(4 - (differ & 1) - (differ >> 1 & 1) - (differ >> 2 & 1) - (differ >> 3));
+    }
+  }
+};
+inline constexpr SignTables sign_tables;
+
+// Two outputs at a time, so that indices are loaded once for both: all 16 tables stay in the first cache.
+template <class Simd, std::size_t Slices>
+struct SignStep {
+  using Bytes = typename Simd::Bytes;
+  static constexpr std::size_t vectors = Slices * (slice / Simd::width);
+
+  const SignLookup& at;
+
+  FIREBIT_INLINE const std::uint8_t* seen(std::size_t group, std::size_t vector) const {
+    constexpr std::size_t per_slice = slice / Simd::width;
+    return at.panel + vector / per_slice * at.panel_slice + group * slice + vector % per_slice * Simd::width;
+  }
+
+  FIREBIT_INLINE void add(const std::uint8_t* codes, std::size_t group, Bytes (&first)[vectors], Bytes (&second)[vectors]) const {
+    const Bytes a = Simd::table(sign_tables.entries + codes[group]);
+    const Bytes b = Simd::table(sign_tables.entries + codes[at.groups + group]);
+    for (std::size_t v = 0; v < vectors; ++v) {
+      const Bytes indices = Simd::in_register(Simd::load(seen(group, v)));
+      first[v] = Simd::add8(first[v], Simd::look_up(a, indices));
+      second[v] = Simd::add8(second[v], Simd::look_up(b, indices));
+    }
+  }
+
+  FIREBIT_INLINE void store(std::size_t output, bool begins, const Bytes (&bytes)[vectors]) const {
+    constexpr std::size_t per_slice = slice / Simd::width;
+    for (std::size_t v = 0; v < vectors; ++v) {
+      std::uint16_t* all = words_of<Simd>(at.sums + v / per_slice * at.sums_slice, output, v % per_slice);
+      std::uint16_t* odds = all + Simd::width / 2;
+      const Bytes high = Simd::high_bytes(bytes[v]);
+      Simd::store(all, begins ? bytes[v] : Simd::add16(Simd::load(all), bytes[v]));
+      Simd::store(odds, begins ? high : Simd::add16(Simd::load(odds), high));
+    }
+  }
+
+  FIREBIT_INLINE void run(std::size_t output) const {
+    const std::uint8_t* codes = at.codes + output * at.groups;
+    for (std::size_t group = 0; group < at.groups;) {
+      const bool begins = at.begins && group == 0;
+      const std::size_t end = at.groups - group < sign_chunk ? at.groups : group + sign_chunk;
+      Bytes first[vectors], second[vectors];
+      for (std::size_t v = 0; v < vectors; ++v) first[v] = second[v] = Simd::zero();
+      for (; group + 2 <= end; group += 2) {
+        add(codes, group, first, second);
+        add(codes, group + 1, first, second);
+      }
+      if (group < end) add(codes, group++, first, second);
+      store(output, begins, first);
+      store(output + 1, begins, second);
+    }
+  }
+};
+
+template <class Simd>
+void look_up_signs(const SignLookup& at) {
+  for (std::size_t o = 0; o < at.outputs; o += 2) {
+    if (at.slices == 2) {
+      SignStep<Simd, 2>{at}.run(o);
+    } else {
+      SignStep<Simd, 1>{at}.run(o);
+    }
   }
 }
 

@@ -44,6 +44,7 @@ struct Simd {
   static Bytes zero() { return vdupq_n_u8(0); }
   static Bytes splat8(std::uint8_t value) { return vdupq_n_u8(value); }
   static Bytes splat16(std::uint16_t value) { return vreinterpretq_u8_u16(vdupq_n_u16(value)); }
+  static Bytes in_register(Bytes v) { return v; }
   static Bytes table(const std::uint8_t* from) { return vld1q_u8(from); }
   static Bytes look_up(Bytes table, Bytes indices) { return vqtbl1q_u8(table, indices); }
   static Bytes add8(Bytes a, Bytes b) { return vaddq_u8(a, b); }

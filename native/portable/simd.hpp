@@ -54,6 +54,7 @@ struct Simd {
     std::memset(v.at, value, width);
     return v;
   }
+  static Bytes in_register(Bytes v) { return v; }
   static Bytes table(const std::uint8_t* from) { return load(from); }
 
   static Bytes look_up(Bytes table, Bytes indices) {

@@ -106,6 +106,37 @@ void look_up(const Kernels& a, const Kernels& b) {
   compare("look_up_sums by hand", sums[0], sums[2], all);
 }
 
+void look_up_signs(const Kernels& a, const Kernels& b) {
+  const std::size_t groups = 1 + below(128), outputs = 4 * (1 + below(5)), slices = 1 + below(2), all = slices * outputs * slice;
+  const auto panel = drawn<std::uint8_t>(slices * groups * slice, 0, 15);
+  auto codes = drawn<std::uint8_t>(outputs * groups, 0, 15);
+  for (std::uint8_t& code : codes) code = static_cast<std::uint8_t>(code * 16);
+  const auto bases = drawn<std::int32_t>(outputs, -9, 9);
+  std::vector<std::uint16_t> kept[] = {std::vector<std::uint16_t>(all + slack), std::vector<std::uint16_t>(all + slack)};
+  std::vector<std::int32_t> sums[2], by_hand(all + slack);
+  const Kernels* both[] = {&a, &b};
+  for (std::size_t i = 0; i < 2; ++i) {
+    sums[i].assign(all + slack, 7);
+    for (bool first : {true, false}) {
+      both[i]->look_up_signs({codes.data(), groups, outputs, panel.data(), groups * slice, kept[i].data(), outputs * slice, slices, first});
+    }
+    for (std::size_t s = 0; s < slices; ++s) {
+      const std::size_t place = s * outputs * slice;
+      both[i]->look_up_sums(kept[i].data() + place, outputs, bases.data(), sums[i].data() + place, slice, true);
+    }
+  }
+  for (std::size_t i = 0; i < all; ++i) {
+    const std::size_t s = i / (outputs * slice), o = i / slice % outputs, column = i % slice;
+    by_hand[i] = bases[o];
+    for (std::size_t g = 0; g < groups; ++g) {
+      const unsigned like = ~(panel[(s * groups + g) * slice + column] ^ codes[o * groups + g] / 16u) & 15;
+      for (unsigned bit = 0; bit < 4; ++bit) by_hand[i] += 2 * static_cast<std::int32_t>(like >> bit & 1);
+    }
+  }
+  compare("look_up_signs", sums[0], sums[1], all);
+  compare("look_up_signs by hand", sums[0], by_hand, all);
+}
+
 void sum_tables(const Kernels& a, const Kernels& b) {
   const std::size_t groups = 1 + below(20), slices = 1 + below(4), outputs = 1 + below(32);
   const auto weights = drawn<std::int16_t>(groups * 4 * 32, -32767, 32767);
@@ -337,7 +368,7 @@ int main(int count, char** words) {
   const Kernels portable = firebit::kernels("portable");
   for (const Kernels& kernels : firebit::available_kernels()) {
     for (std::size_t i = 0; i < rounds; ++i) {
-      for (auto* test : {hamming, nearest, look_up, sum_tables, multiply, winograd, multiply_bytes, count_ones, look_up_wide,
+      for (auto* test : {hamming, nearest, look_up, look_up_signs, sum_tables, multiply, winograd, multiply_bytes, count_ones, look_up_wide,
                          fill_quads, pool_sums, pool_bits, add_rows, dots, step}) {
         test(kernels, portable);
       }
