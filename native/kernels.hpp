@@ -111,10 +111,11 @@ constexpr std::size_t winograd_tiles = slice / winograd_places;
 // The most tiles of all rows that are transformed together.
 constexpr std::size_t winograd_cells = 256;
 
-// Rows of bytes, four for every tile and four more, to their values at the points: [points][rows][tiles][2], each beside
-// that of the row below; the one beside the last row is 0.
+// Rows of bytes, four for every tile and four more, to their values at the points: [points][rows][tiles][2], those of two
+// planes side by side. Where there is no second, each stands beside that of the row below, and those of the last beside 0.
 struct Transform {
   const std::uint8_t* source;
+  const std::uint8_t* second;
   std::size_t width;  // bytes from row to row
   std::size_t rows, tiles;
   std::int16_t* out;

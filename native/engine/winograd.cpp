@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <limits>
+#include <vector>
 
 #include "engine/weights.hpp"
 
@@ -36,11 +37,27 @@ std::size_t most_cells(const Term& term) {
   return rows_of(term, tiles_of(term) - 1, most_slices * winograd_tiles) * tiles_of(term);
 }
 
-// Bytes from channel to channel of a panel, and from point to point.
-std::size_t channel_bytes(const Term& term) { return rounded_up(most_cells(term) * 2 * sizeof(std::int16_t), 64); }
-std::size_t point_bytes(const Term& term) { return term.inputs * channel_bytes(term); }
+// Bytes from plane to plane of a panel, and from point to point.
+std::size_t planes_of(const Term& term) { return (term.inputs + 1) / 2; }
+std::size_t plane_bytes(const Term& term) { return rounded_up(most_cells(term) * 2 * sizeof(std::int16_t), 64); }
+std::size_t point_bytes(const Term& term) { return planes_of(term) * plane_bytes(term); }
 
-std::size_t pairs_of(const Term& term) { return term.inputs * ((term.kernel[0] + 1) / 2); }
+// Two rows of weights that are multiplied together: of two channels, or two of the last. The second row may lie outside.
+struct Pair {
+  std::size_t plane, row, channels[2], rows[2];
+};
+
+std::vector<Pair> pairs_of(const Term& term) {
+  std::vector<Pair> found;
+  for (std::size_t plane = 0; plane < planes_of(term); ++plane) {
+    const std::size_t channel = 2 * plane;
+    const bool two = channel + 1 < term.inputs;
+    for (std::size_t y = 0; y < term.kernel[0]; y += two ? 1 : 2) {
+      found.push_back({plane, y, {channel, two ? channel + 1 : channel}, {y, two ? y : y + 1}});
+    }
+  }
+  return found;
+}
 
 // Slices of a tile that see one picture, from `first` on.
 struct Stay {
@@ -79,33 +96,24 @@ bool fits_winograd(const Term& term, const Weights& weights) {
 }
 
 void set_winograd_panel(Term& term) {
-  for (std::size_t channel = 0; channel < term.inputs; ++channel) {
-    for (std::size_t y = 0; y < term.kernel[0]; y += 2) {
-      const std::size_t place = channel * channel_bytes(term) + y * tiles_of(term) * 2 * sizeof(std::int16_t);
-      term.taps.push_back(static_cast<std::uint32_t>(place));
-    }
+  for (const Pair& pair : pairs_of(term)) {
+    const std::size_t place = pair.plane * plane_bytes(term) + pair.row * tiles_of(term) * 2 * sizeof(std::int16_t);
+    term.taps.push_back(static_cast<std::uint32_t>(place));
   }
   term.rows = (winograd_points * point_bytes(term) + slice - 1) / slice;
 }
 
 Matrix winograd_matrix(const Term& term, const std::int16_t* weights) {
+  const std::vector<Pair> pairs = pairs_of(term);
   Matrix matrix;
-  matrix.wide = Buffer<std::int16_t>(quads(term.outputs) * winograd_points * pairs_of(term) * 8);
-  std::int16_t* to = matrix.wide.data();
-  for (std::size_t q = 0; q < quads(term.outputs); ++q) {
-    for (std::size_t point = 0; point < winograd_points; ++point) {
-      for (std::size_t channel = 0; channel < term.inputs; ++channel) {
-        for (std::size_t pair = 0; pair < term.kernel[0]; pair += 2) {
-          for (std::size_t o = 4 * q; o < 4 * q + 4; ++o) {
-            for (std::size_t y = pair; y < pair + 2; ++y, ++to) {
-              if (o >= term.outputs || y >= term.kernel[0]) continue;
-              const std::size_t row = (o * term.inputs + channel) * term.kernel[0] + y;
-              *to = static_cast<std::int16_t>(at_point(weights + row * winograd_taps, point));
-            }
-          }
-        }
-      }
-    }
+  matrix.wide = Buffer<std::int16_t>(quads(term.outputs) * winograd_points * pairs.size() * 8);
+  for (std::size_t i = 0; i < matrix.wide.size(); ++i) {
+    const Pair& pair = pairs[i / 8 % pairs.size()];
+    const std::size_t o = i / 8 / pairs.size() / winograd_points * 4 + i / 2 % 4, y = pair.rows[i % 2];
+    if (o >= term.outputs || y >= term.kernel[0]) continue;
+    const std::size_t row = (o * term.inputs + pair.channels[i % 2]) * term.kernel[0] + y;
+    const std::size_t point = i / 8 / pairs.size() % winograd_points;
+    matrix.wide[i] = static_cast<std::int16_t>(at_point(weights + row * winograd_taps, point));
   }
   return matrix;
 }
@@ -114,10 +122,11 @@ void fill_winograd(const Kernels& kernels, const Term& term, const Values& field
   for (std::size_t s = 0; s < tile.slices();) {
     const Stay stay(term, tile, s);
     const std::size_t row = stay.tile / tiles_of(term), rows = rows_of(term, stay.tile % tiles_of(term), stay.slices * winograd_tiles);
-    for (std::size_t channel = 0; channel < term.inputs; ++channel) {
-      const std::uint8_t* source = fields.data + stay.picture * fields.stride + channel * term.field.plane() + row * term.field.width;
-      std::uint8_t* to = panel + s * term.panel_bytes() + channel * channel_bytes(term);
-      kernels.transform({source, term.field.width, rows, tiles_of(term), reinterpret_cast<std::int16_t*>(to),
+    for (std::size_t plane = 0; plane < planes_of(term); ++plane) {
+      const std::uint8_t* source = fields.data + stay.picture * fields.stride + 2 * plane * term.field.plane() + row * term.field.width;
+      const std::uint8_t* second = 2 * plane + 1 < term.inputs ? source + term.field.plane() : nullptr;
+      std::uint8_t* to = panel + s * term.panel_bytes() + plane * plane_bytes(term);
+      kernels.transform({source, second, term.field.width, rows, tiles_of(term), reinterpret_cast<std::int16_t*>(to),
                          point_bytes(term) / sizeof(std::int16_t)});
     }
     s += stay.slices;
@@ -126,13 +135,14 @@ void fill_winograd(const Kernels& kernels, const Term& term, const Values& field
 
 void add_winograd(const Kernels& kernels, const Term& term, const Tile& tile, const std::uint8_t* panel, Outputs outputs,
                   std::int32_t* sums, std::size_t stride, bool begins) {
-  const std::int16_t* weights = term.matrices[0].wide.data() + outputs.first / 4 * winograd_points * pairs_of(term) * 8;
+  const std::size_t pairs = term.taps.size();
+  const std::int16_t* weights = term.matrices[0].wide.data() + outputs.first / 4 * winograd_points * pairs * 8;
   for (std::size_t s = 0; s < tile.slices();) {
     const Stay stay(term, tile, s);
     for (std::size_t i = 0; i < stay.slices; ++i) {
       const std::size_t cell = stay.tile % tiles_of(term) + i * winograd_tiles;
       const std::uint8_t* seen = panel + s * term.panel_bytes() + cell * 2 * sizeof(std::int16_t);
-      kernels.winograd({weights, pairs_of(term), term.taps.data(), quads(outputs.end - outputs.first), seen,
+      kernels.winograd({weights, pairs, term.taps.data(), quads(outputs.end - outputs.first), seen,
                         point_bytes(term), sums + (s + i) * slice, stride, begins});
     }
     s += stay.slices;

@@ -15,7 +15,8 @@ void set_winograd_panel(Term& term);
 
 Matrix winograd_matrix(const Term& term, const std::int16_t* weights);
 
-// Slices of one picture have a panel together, at the place of the first: [points][channels][rows][tiles of a row].
+// Slices of one picture have a panel together, at the place of the first: [points][planes][rows][tiles of a row][2],
+// a plane of two channels, or of one and the row below.
 void fill_winograd(const Kernels& kernels, const Term& term, const Values& fields, const Tile& tile, std::uint8_t* panel);
 
 void add_winograd(const Kernels& kernels, const Term& term, const Tile& tile, const std::uint8_t* panel, Outputs outputs,

@@ -33,11 +33,11 @@ constexpr std::uint32_t inverse(std::uint32_t odd) {
 constexpr std::uint32_t of_45 = inverse(45);
 static_assert(45 * of_45 == 1);
 
-constexpr std::size_t row = winograd_cells + slice;
+// A row of cells and what stands beside the last of them, by points.
+using Cells = std::int16_t[winograd_points][winograd_cells + slice];
 
 // C d of cells: |value| ≤ 60 · 255, so that int16 holds it. The compiler finds the vectors.
-inline void at_points(const std::int16_t (&d)[winograd_points][row], std::size_t cells,
-                      std::int16_t (&values)[winograd_points][row]) {
+inline void at_points(const Cells& d, std::size_t cells, Cells& values) {
   const auto put = [&](std::size_t point, std::size_t i, int value) { values[point][i] = static_cast<std::int16_t>(value); };
   for (std::size_t i = 0; i < cells; ++i) {
     put(0, i, 4 * (d[0][i] - d[6][i]) + 21 * (d[4][i] - d[2][i]));
@@ -75,13 +75,11 @@ FIREBIT_INLINE void to_places(const typename Simd::Ints (&m)[winograd_points], t
 
 }  // namespace winograd_detail
 
-template <class Simd>
-void transform(const Transform& at) {
-  using winograd_detail::row;
-  alignas(64) std::int16_t d[winograd_points][row], values[winograd_points][row];
-  const std::size_t cells = at.rows * at.tiles;
+// The values of a plane at the points.
+inline void transform_plane(const std::uint8_t* source, const Transform& at, winograd_detail::Cells& values) {
+  alignas(64) winograd_detail::Cells d;
   for (std::size_t y = 0; y < at.rows; ++y) {
-    const std::uint8_t* from = at.source + y * at.width;
+    const std::uint8_t* from = source + y * at.width;
     const std::size_t first = y * at.tiles;
     for (std::size_t t = 0; t < at.tiles; ++t) {
       std::uint32_t four, next;
@@ -93,15 +91,23 @@ void transform(const Transform& at) {
       }
     }
   }
-  winograd_detail::at_points(d, cells, values);
+  winograd_detail::at_points(d, at.rows * at.tiles, values);
+}
+
+template <class Simd>
+void transform(const Transform& at) {
+  alignas(64) winograd_detail::Cells first, second;
+  const std::size_t cells = at.rows * at.tiles;
+  transform_plane(at.source, at, first);
+  if (at.second != nullptr) transform_plane(at.second, at, second);
   for (std::size_t point = 0; point < winograd_points; ++point) {
-    const std::int16_t *first = values[point], *second = first + at.tiles;
     // Nobody weighs what stands beside the last row.
-    std::memset(values[point] + cells, 0, at.tiles * sizeof(std::int16_t));
+    if (at.second == nullptr) std::memset(first[point] + cells, 0, at.tiles * sizeof(std::int16_t));
+    const std::int16_t *a = first[point], *b = at.second != nullptr ? second[point] : a + at.tiles;
     std::int16_t* to = at.out + point * at.point;
     for (std::size_t i = 0; i < cells; ++i) {
-      to[2 * i] = first[i];
-      to[2 * i + 1] = second[i];
+      to[2 * i] = a[i];
+      to[2 * i + 1] = b[i];
     }
   }
 }

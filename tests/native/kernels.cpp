@@ -158,33 +158,40 @@ void multiply(const Kernels& a, const Kernels& b) {
   compare("multiply", x, y, 4 * quads * slice);
 }
 
-// Rows of five weights of one channel and four outputs, against sums by hand.
+// Rows of five weights of one or two channels and four outputs, against sums by hand.
 void winograd(const Kernels& a, const Kernels& b) {
   constexpr std::size_t points = firebit::winograd_points, taps = firebit::winograd_taps;
   const int powers[points][taps] = {{1, 0, 0, 0, 0},   {5, 5, 5, 5, 5},   {5, -5, 5, -5, 5},   {1, 2, 4, 8, 16},
                                     {1, -2, 4, -8, 16}, {16, 8, 4, 2, 1}, {16, -8, 4, -2, 1}, {0, 0, 0, 0, 1}};
   const std::size_t tiles = std::size_t{1} << below(5), down = firebit::winograd_tiles / tiles, height = 1 + below(5);
-  const std::size_t rows = down + height - 1, width = 4 * tiles + 4, cells = rows * tiles, pairs = (height + 1) / 2;
-  const bool begins = below(2) == 1;
-  const auto source = drawn<std::uint8_t>(rows * width, 0, 255);
-  const auto weights = drawn<std::int16_t>(4 * height * taps, -1057, 1057);
+  const std::size_t rows = down + height - 1, width = 4 * tiles + 4, cells = rows * tiles, plane = rows * width;
+  const bool two = below(2) == 1, begins = below(2) == 1;
+  const std::size_t pairs = two ? height : (height + 1) / 2;
+  const auto source = drawn<std::uint8_t>(2 * plane, 0, 255);
+  const auto weights = drawn<std::int16_t>(4 * 2 * height * taps, -1057, 1057);
   std::vector<std::int16_t> x(points * cells * 2 + slack), y(points * cells * 2 + slack), at_points(points * pairs * 8);
-  a.transform({source.data(), width, rows, tiles, x.data(), 2 * cells});
-  b.transform({source.data(), width, rows, tiles, y.data(), 2 * cells});
+  const std::uint8_t* second = two ? source.data() + plane : nullptr;
+  a.transform({source.data(), second, width, rows, tiles, x.data(), 2 * cells});
+  b.transform({source.data(), second, width, rows, tiles, y.data(), 2 * cells});
   compare("transform", x, y, points * cells * 2);
   for (std::size_t i = 0; i < at_points.size(); ++i) {
-    const std::size_t point = i / (pairs * 8), row = i / 8 % pairs * 2 + i % 2, o = i / 2 % 4;
+    const std::size_t point = i / (pairs * 8), pair = i / 8 % pairs, o = i / 2 % 4;
+    const std::size_t channel = two ? i % 2 : 0, row = two ? pair : 2 * pair + i % 2;
     int sum = 0;
-    for (std::size_t t = 0; t < taps && row < height; ++t) sum += powers[point][t] * weights[(o * height + row) * taps + t];
+    for (std::size_t t = 0; t < taps && row < height; ++t) {
+      sum += powers[point][t] * weights[((o * 2 + channel) * height + row) * taps + t];
+    }
     at_points[i] = static_cast<std::int16_t>(sum);
   }
   std::vector<std::uint32_t> places;
-  for (std::size_t pair = 0; pair < pairs; ++pair) places.push_back(static_cast<std::uint32_t>(pair * 2 * tiles * 4));
+  for (std::size_t pair = 0; pair < pairs; ++pair) places.push_back(static_cast<std::uint32_t>(pair * (two ? 1 : 2) * tiles * 4));
   std::vector<std::int32_t> sums(4 * slice + slack, 7), by_hand(4 * slice, begins ? 0 : 7);
   for (std::size_t i = 0; i < by_hand.size(); ++i) {
     const std::size_t o = i / slice, row = i % slice / (4 * tiles), column = i % (4 * tiles);
-    for (std::size_t t = 0; t < height * taps; ++t) {
-      by_hand[i] += weights[o * height * taps + t] * source[(row + t / taps) * width + column + t % taps];
+    for (std::size_t t = 0; t < (two ? 2 : 1) * height * taps; ++t) {
+      const std::size_t channel = t / (height * taps), tap = t % (height * taps);
+      const std::size_t place = channel * plane + (row + tap / taps) * width + column + tap % taps;
+      by_hand[i] += weights[o * 2 * height * taps + t] * source[place];
     }
   }
   if (a.winograd == nullptr) return;
