@@ -194,9 +194,9 @@ def hostile() -> dict[str, bytes]:
 
 @pytest.mark.parametrize("case", hostile())
 def test_hostile_files_cost_nothing(tmp_path: Path, case: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     refused(write(tmp_path, hostile()[case]))
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 @given(st.integers(0, 400), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=4), st.booleans())
