@@ -59,16 +59,16 @@ std::vector<Pair> pairs_of(const Term& term) {
   return found;
 }
 
-// Slices of a tile that see one picture, from `first` on.
+// Slices of a tile that see one picture, from one on.
 struct Stay {
-  std::size_t first, slices;
-  std::size_t picture, tile;  // the first tile, counted in the picture
+  std::size_t slices;
+  std::size_t picture, cell;  // tiles of four places before the first of these slices, counted in the picture
 
-  Stay(const Term& term, const Tile& tile_of_columns, std::size_t from) : first(from) {
-    const std::size_t column = tile_of_columns.first + from * slice, area = term.sums.area();
+  Stay(const Term& term, const Tile& tile, std::size_t from) {
+    const std::size_t column = tile.first + from * slice, area = term.sums.area();
     picture = column / area;
-    tile = column % area / winograd_places;
-    slices = std::min((area - column % area) / slice, tile_of_columns.slices() - from);
+    cell = column % area / winograd_places;
+    slices = std::min((area - column % area) / slice, tile.slices() - from);
   }
 };
 
@@ -121,7 +121,7 @@ Matrix winograd_matrix(const Term& term, const std::int16_t* weights) {
 void fill_winograd(const Kernels& kernels, const Term& term, const Values& fields, const Tile& tile, std::uint8_t* panel) {
   for (std::size_t s = 0; s < tile.slices();) {
     const Stay stay(term, tile, s);
-    const std::size_t row = stay.tile / tiles_of(term), rows = rows_of(term, stay.tile % tiles_of(term), stay.slices * winograd_tiles);
+    const std::size_t row = stay.cell / tiles_of(term), rows = rows_of(term, stay.cell % tiles_of(term), stay.slices * winograd_tiles);
     for (std::size_t plane = 0; plane < planes_of(term); ++plane) {
       const std::uint8_t* source = fields.data + stay.picture * fields.stride + 2 * plane * term.field.plane() + row * term.field.width;
       const std::uint8_t* second = 2 * plane + 1 < term.inputs ? source + term.field.plane() : nullptr;
@@ -140,7 +140,7 @@ void add_winograd(const Kernels& kernels, const Term& term, const Tile& tile, co
   for (std::size_t s = 0; s < tile.slices();) {
     const Stay stay(term, tile, s);
     for (std::size_t i = 0; i < stay.slices; ++i) {
-      const std::size_t cell = stay.tile % tiles_of(term) + i * winograd_tiles;
+      const std::size_t cell = stay.cell % tiles_of(term) + i * winograd_tiles;
       const std::uint8_t* seen = panel + s * term.panel_bytes() + cell * 2 * sizeof(std::int16_t);
       kernels.winograd({weights, pairs, term.taps.data(), quads(outputs.end - outputs.first), seen,
                         point_bytes(term), sums + (s + i) * slice, stride, begins});
