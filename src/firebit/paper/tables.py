@@ -24,7 +24,7 @@ _STRAIGHT = {
     data: Trial(f"{data}-straight", f"{title}, straight-through (not in the paper)", recipe, overrides)
     for data, title, recipe, overrides in (
         ("mnist", "MNIST, LeNet", "mnist", ("net.activation=straight-through", "baseline.enabled=false")),
-        ("cifar10", "CIFAR-10, cifar10_quick", "cifar10-best", ("net.activation=straight-through",)),
+        ("cifar10", "CIFAR-10, cifar10_quick", "cifar10-best", ("net.activation=straight-through", "autocast=false")),
     )
 }
 
