@@ -108,9 +108,7 @@ void look_up(const Kernels& kernels, const Term& term, std::size_t group, Output
 
 // What is written behind the last output of a group is that of the next.
 bool can_begin(const Term& term) {
-  const bool stores = term.has_quads() || term.method == Method::product || term.method == Method::winograd ||
-                      term.method == Method::lookup;
-  return stores && (term.groups == 1 || term.outputs % 4 == 0);
+  return term.has_panel() && term.method != Method::tabled && (term.groups == 1 || term.outputs % 4 == 0);
 }
 
 void add_panel(const Kernels& kernels, const Term& term, const Tile& tile, const std::uint8_t* panel, Outputs outputs,

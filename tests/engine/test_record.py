@@ -48,12 +48,10 @@ mutate = script("mutate")
 
 
 def differences(a: Any, b: Any, place: str = "plan") -> list[str]:
-    """Where two plans, or parts of them, are not the same to the last bit and type; bytes are read as bytes."""
+    """Where two plans, or parts of them, are not the same to the last bit and type."""
     if type(a) is not type(b):
         return [place]
     if isinstance(a, np.ndarray):
-        if {a.dtype.name, b.dtype.name} == {"int8", "int16"}:
-            a, b = a.astype(np.int16), b.astype(np.int16)
         return [] if (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes()) else [place]
     if isinstance(a, tuple) and len(a) == len(b):
         return [each for i in range(len(a)) for each in differences(a[i], b[i], f"{place}[{i}]")]

@@ -48,9 +48,9 @@ def fast() -> Plan:
     shortcut = Term("see", np.array([2, -3], np.int32))
     block = Layer("block", (looked_up, shortcut), np.array([[5, -1]], np.int32), np.array([1, -1], np.int8))
 
-    bytes_ = np.array([[1, 2, 3, 4, -1, -2, -3, -4], [127, -127, 1, 0, 0, 0, 5, 100]], np.int16)
+    bytes_ = np.array([[1, 2, 3, 4, -1, -2, -3, -4], [127, -127, 1, 0, 0, 0, 5, 100]], np.int8)
     code = Layer("code", (Term("block", bytes_),), np.array([[2, -26]], np.int32), np.array([1, -1], np.int8))
-    out = Logits("out", (Term("code", np.array([[1, 2], [3, -3]], np.int16)),), 0.5, np.array([0.25, -0.5]))
+    out = Logits("out", (Term("code", np.array([[1, 2], [3, -3]], np.int8)),), 0.5, np.array([0.25, -0.5]))
     return Plan(Input((1, 2, 2)), (seen, block, code), out, ("yes", "no"), "fast")
 
 
