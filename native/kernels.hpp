@@ -14,7 +14,7 @@ constexpr std::size_t slice = 64;
 // Outputs that `sum_tables` computes at a time.
 constexpr std::size_t table_outputs = 32;
 // What may be read or written beyond the end of a buffer.
-constexpr std::size_t slack = 128;
+constexpr std::size_t slack = 256;
 
 // A stretch of columns that lie side by side in the source: `length` columns from `column` of a slice on.
 struct Stretch {
@@ -32,13 +32,18 @@ struct Filling {
   std::size_t last_columns;        // columns of the last slice that are used; the others become 0
   const std::uint32_t* taps;       // where every row of the panel begins, in source elements
   std::size_t rows;
+  std::size_t together;            // slices whose rows lie side by side: [slices / together][rows][together][64]
 };
+
+// Slices that `look_up` sees together.
+constexpr std::size_t most_together = 2;
 
 // Look-ups of u8 tables, [outputs][groups][16]: 16 entries for every output and group of four bits, groups in an order of
 // each output's own, so that those with large entries can come beside those with small ones. `offsets`, [outputs][groups],
-// say where in the panel the indices of each lie, in bytes. sums, [outputs][64] in an order of their own, grow by the
-// entries, or begin with them. `slices` are 1 or 2, a panel and its sums each `panel_slice` bytes and `sums_slice` words
-// behind the last. The entries of `chunk` groups in a row add up to at most 255, all sums to at most 65,535.
+// say where in the panel the indices of each lie, in bytes of one slice. `slices` are 1 or 2, whose rows lie side by side
+// in the panel: [rows][slices][64]. sums, [outputs][64] in an order of their own, grow by the entries, or begin with them;
+// those of the second slice lie `sums_slice` words behind. The entries of `chunk` groups in a row add up to at most 255,
+// all sums to at most 65,535.
 struct Lookup {
   const std::uint8_t* tables;
   const std::uint16_t* offsets;
@@ -46,7 +51,6 @@ struct Lookup {
   std::size_t outputs;
   std::size_t chunk;
   const std::uint8_t* panel;
-  std::size_t panel_slice;
   std::uint16_t* sums;
   std::size_t sums_slice;
   std::size_t slices;
@@ -55,13 +59,12 @@ struct Lookup {
 
 // Look-ups for weights of ±1, whose 16 tables are known: table p holds in how many of four bits an index is like p. Codes,
 // [outputs][groups], are 16 · p, bit j of p being 1 where weight j is +1. Outputs are even; groups come in their order, a
-// slice of the panel each. All else as above.
+// row of the panel each. All else as above.
 struct SignLookup {
   const std::uint8_t* codes;
   std::size_t groups;
   std::size_t outputs;
   const std::uint8_t* panel;
-  std::size_t panel_slice;
   std::uint16_t* sums;
   std::size_t sums_slice;
   std::size_t slices;
@@ -122,18 +125,31 @@ struct Transform {
   std::size_t point;  // numbers from point to point
 };
 
-// Products with weights at the points, [quads][points][pairs][4][2], of 16 tiles: those of the first lie taps[pair] bytes
-// behind `panel`. out[o * stride + column] grows by the sums, or begins with them; they are below 2²⁷.
+// Products with weights at the points, [quads][points][pairs][4][2], of the tiles of some slices: those of the first lie
+// taps[pair] bytes behind `panel`, all others behind them.
 struct Winograd {
   const std::int16_t* weights;
   std::size_t pairs;
   const std::uint32_t* taps;
   std::size_t quads;
+  std::size_t slices;
   const std::uint8_t* panel;
   std::size_t point;  // bytes from point to point
+};
+
+// out[o * stride + column] grows by the sums, or begins with them; they are below 2²⁷.
+struct WinogradSums {
   std::int32_t* out;
   std::size_t stride;
   bool begins;
+};
+
+// Bit = (16 · sum > limit) xor flip, as nibbles: out[quad * stride + column].
+struct WinogradBits {
+  const std::int32_t* limits;  // of every output
+  const std::uint8_t* flips;   // per four outputs
+  std::uint8_t* out;
+  std::size_t stride;
 };
 
 // Four rows of a panel at a time, [groups][64][4]: four bytes of every column. What a step sums up of four outputs:
@@ -171,7 +187,7 @@ constexpr std::size_t row_width = 4096;
 constexpr std::size_t row_segment = 256;
 
 // Bit = (sum > limit) xor flip, for `channels` rows of sums [channels][stride], as nibbles: out[channel / 4 * out_stride
-// + column], channel % 4 being the bit.
+// + column], channel % 4 being the bit. Limits are [channels], or [channels][columns].
 struct Stepping {
   const std::int32_t* sums;
   std::size_t stride;
@@ -263,7 +279,9 @@ struct Kernels {
   void (*sum_tables)(const Tabled& tabled);
   void (*multiply)(const Product& product);
   void (*transform)(const Transform& transform);
-  void (*winograd)(const Winograd& winograd);  // null where `multiply` is as quick
+  // Null where `multiply` is as quick.
+  void (*winograd)(const Winograd& winograd, const WinogradSums& sums);
+  void (*winograd_bits)(const Winograd& winograd, const WinogradBits& bits);
   void (*multiply_bytes)(const Quad& quad);
   void (*count_ones)(const Quad& quad);
   void (*look_up_wide)(const Quad& quad);  // null where a table of 64 bytes is more than one look-up
@@ -278,9 +296,7 @@ struct Kernels {
   void (*pool_sums)(const SumPool& pool);
   void (*pool_bits)(const BitPool& pool);
   void (*step)(const Stepping& stepping);
-  // The same of one channel with a limit per column: bit `bit` of out[i] changes where sums[i] > limits[i].
-  void (*step_each)(const std::int32_t* sums, const std::int32_t* limits, unsigned bit, std::size_t count,
-                    std::uint8_t* out);
+  void (*step_each)(const Stepping& stepping);  // with a limit per column
 };
 
 constexpr std::uint32_t no_tap = 0xffffffffu;

@@ -99,11 +99,11 @@ struct Simd {
   static Ints add32(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
   template <int chosen>
   static Ints every_second(Ints a, Ints b) {
-    const __m256 found = _mm256_shuffle_ps(_mm256_castsi256_ps(a), _mm256_castsi256_ps(b), chosen);
-    return _mm256_permute4x64_epi64(_mm256_castps_si256(found), 0xd8);
+    return _mm256_castps_si256(_mm256_shuffle_ps(_mm256_castsi256_ps(a), _mm256_castsi256_ps(b), chosen));
   }
   static Ints even_ints(Ints a, Ints b) { return every_second<0x88>(a, b); }
   static Ints odd_ints(Ints a, Ints b) { return every_second<0xdd>(a, b); }
+  static Ints in_order(Ints v) { return _mm256_permute4x64_epi64(v, 0xd8); }
   static Bytes widen8(const std::int8_t* from) {
     return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
   }
@@ -134,9 +134,9 @@ struct Simd {
   static Ints dot_bits(Ints sum, Bytes bits, Bytes weights) {
     return multiply_add(sum, _mm256_maddubs_epi16(bits, weights), splat16(1));
   }
-  static Bytes above(const std::int32_t* from, std::int32_t limit) {
-    const __m256i bound = _mm256_set1_epi32(limit);
-    const auto greater = [&](std::size_t i) { return _mm256_cmpgt_epi32(load32(from + 8 * i), bound); };
+  template <class Bound>
+  static Bytes above(const std::int32_t* from, Bound bound) {
+    const auto greater = [&](std::size_t i) { return _mm256_cmpgt_epi32(load32(from + 8 * i), bound(8 * i)); };
     const __m256i words = _mm256_packs_epi32(greater(0), greater(1)), more = _mm256_packs_epi32(greater(2), greater(3));
     // Packing works within halves: their parts of four columns come out of order.
     return _mm256_permutevar8x32_epi32(_mm256_packs_epi16(words, more), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
@@ -174,6 +174,9 @@ struct Simd {
     store32(to + 16, _mm256_permute2x128_si256(e, f, 0x31));
     store32(to + 24, _mm256_permute2x128_si256(g, h, 0x31));
   }
+  static Ints above32(Ints a, Ints b) { return _mm256_cmpgt_epi32(a, b); }
+  static Ints differ32(Ints a, Ints b) { return differ(a, b); }
+  static void store_bytes(std::uint8_t* to, Ints v) { store(to, v); }
   static Ints max32(Ints a, Ints b) { return _mm256_max_epi32(a, b); }
   static Ints sub32(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }
   static Ints dot4(Ints sum, Bytes values, Bytes weights) { return dot_bits(sum, values, weights); }

@@ -126,6 +126,7 @@ struct Simd {
   }
   static Ints even_ints(Ints a, Ints b) { return every_second(a, b, 0); }
   static Ints odd_ints(Ints a, Ints b) { return every_second(a, b, 1); }
+  static Ints in_order(Ints v) { return v; }
   static Bytes widen8(const std::int8_t* from) {
     return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
   }
@@ -156,11 +157,11 @@ struct Simd {
     return _mm512_set1_epi32(pair);
   }
   static Ints multiply_add(Ints sum, Ints a, Ints b) { return _mm512_dpwssd_epi32(sum, a, b); }
-  static Bytes above(const std::int32_t* from, std::int32_t limit) {
-    const __m512i bound = _mm512_set1_epi32(limit);
+  template <class Bound>
+  static Bytes above(const std::int32_t* from, Bound bound) {
     std::uint64_t greater = 0;
     for (unsigned i = 0; i < 4; ++i) {
-      greater |= std::uint64_t{_mm512_cmpgt_epi32_mask(load32(from + 16 * i), bound)} << 16 * i;
+      greater |= std::uint64_t{_mm512_cmpgt_epi32_mask(load32(from + 16 * i), bound(std::size_t{16} * i))} << 16 * i;
     }
     return _mm512_movm_epi8(greater);
   }

@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "engine/winograd.hpp"
+
 namespace firebit {
 
 namespace {
@@ -51,10 +53,12 @@ void set_limits(Layer& layer, const LayerRecord& record) {
     }
   }
   if (layer.rows == 1) return;
-  layer.place_limits.reserve(layer.units.size());
+  // Whole vectors are read.
+  layer.place_limits.reserve(layer.units.size() + slack / sizeof(std::int32_t));
   for (std::size_t c = 0; c < channels; ++c) {
     for (std::int32_t row : record.windows) layer.place_limits.push_back(layer.limits[static_cast<std::size_t>(row) * channels + c]);
   }
+  layer.place_limits.resize(layer.place_limits.size() + slack / sizeof(std::int32_t));
 }
 
 // A layer that is one look-up compares 16-bit sums as they are. Outputs of every group are whole quads.
@@ -90,6 +94,8 @@ void set_path(Layer& layer) {
   }
   const Term& first = terms[0];
   if (terms.size() == 1 && first.method == Method::lookup && (first.groups == 1 || first.outputs % 4 == 0)) set_look_up(layer);
+  layer.is_winograd = terms.size() == 1 && first.method == Method::winograd;
+  if (layer.is_winograd) layer.winograd_limits = winograd_limits(layer.limits);
 }
 
 void set_logits(Layer& layer, LayerRecord& record) {

@@ -32,6 +32,7 @@ struct Layer {
   std::vector<std::int32_t> place_limits;    // [channels][area], where there are several rows
   std::vector<std::uint16_t> look_up_thresholds;  // of a layer that is one look-up: per output, four at a time
   std::vector<std::uint8_t> look_up_flips;
+  std::vector<std::int32_t> winograd_limits;      // of a layer that is one Winograd convolution
 
   std::optional<Pool> before;  // max pooling of sums, done on bits
   std::vector<std::uint8_t> before_flips;
@@ -42,6 +43,7 @@ struct Layer {
 
   bool is_tiled = false;     // tile by tile from sums to bits
   bool is_look_up = false;   // of one look-up, compared as it is
+  bool is_winograd = false;  // of one Winograd convolution, likewise
   bool is_dot = false;       // of dots only
 
   std::size_t value_bytes() const;

@@ -41,16 +41,10 @@ void add_map(const Work& work, const Term& term, const Values& fields, std::size
 void step_map(const Work& work, std::size_t stride, std::uint8_t* to) {
   const Layer& layer = work.layer;
   const std::size_t channels = layer.units.channels, area = layer.units.area();
-  const std::int32_t* sums = work.space.total.data();
-  if (layer.rows == 1) {
-    work.kernels.step({sums, stride, channels, area, layer.limits.data(), layer.flips.data(), to, area});
-    return;
-  }
-  for (std::size_t q = 0; q < quads(channels); ++q) std::memset(to + q * area, layer.flips[q], area);
-  for (std::size_t c = 0; c < channels; ++c) {
-    const std::int32_t* limits = layer.place_limits.data() + c * area;
-    work.kernels.step_each(sums + c * stride, limits, c % 4, area, to + c / 4 * area);
-  }
+  const bool is_each = layer.rows > 1;
+  const auto kernel = is_each ? work.kernels.step_each : work.kernels.step;
+  kernel({work.space.total.data(), stride, channels, area, (is_each ? layer.place_limits : layer.limits).data(),
+          layer.flips.data(), to, area});
 }
 
 // Pools planes of bits by the largest, picture by picture.

@@ -32,8 +32,8 @@ void add_look_up(const Kernels& kernels, const Term& term, const Tile& tile, con
                  Scratch& scratch, std::int32_t* sums, std::size_t stride, bool begins) {
   const Matrix& matrix = term.matrices[group.index];
   const std::size_t outputs = group.end - group.first;
-  for (std::size_t s = 0; s < tile.slices(); s += look_up_slices) {
-    const std::size_t some = std::min(look_up_slices, tile.slices() - s), words = look_up_words(outputs);
+  for (std::size_t s = 0; s < tile.slices(); s += most_together) {
+    const std::size_t some = std::min(most_together, tile.slices() - s), words = look_up_words(outputs);
     look_up(kernels, term, group.index, {group.first, group.end}, panel + s * term.rows * slice, some,
             scratch.look_up_sums.data());
     for (std::size_t i = 0; i < some; ++i) {
@@ -97,12 +97,12 @@ void look_up(const Kernels& kernels, const Term& term, std::size_t group, Output
   for (std::size_t row = 0; row < term.rows; row += block) {
     const std::size_t groups = matrix.chunks_of(std::min(block, term.rows - row)), first = row * all + outputs.first * groups;
     if (matrix.codes.size() > 0) {
-      kernels.look_up_signs({matrix.codes.data() + first, groups, some, panel + row * slice, term.rows * slice, sums,
+      kernels.look_up_signs({matrix.codes.data() + first, groups, some, panel + row * slices * slice, sums,
                              look_up_words(some), slices, row == 0});
       continue;
     }
     kernels.look_up({matrix.tables.data() + first * 16, matrix.offsets.data() + first, groups, some, matrix.chunk,
-                     panel + row * slice, term.rows * slice, sums, look_up_words(some), slices, row == 0});
+                     panel + row * slices * slice, sums, look_up_words(some), slices, row == 0});
   }
 }
 

@@ -26,13 +26,10 @@ void add_shortcut(const Kernels& kernels, const Term& term, const Values& values
 // Sums of output `output` over the whole map of a picture, cell by cell.
 void add_scalar(const Term& term, const std::uint8_t* values, std::size_t output, std::int32_t* sums);
 
-// Slices whose sums are looked up together.
-constexpr std::size_t look_up_slices = 2;
-
 // Words that the look-up sums of a slice take.
 std::size_t look_up_words(std::size_t outputs);
 
-// Look-up sums of up to `look_up_slices` slices of a group, as the kernels keep them, `look_up_words` from slice to slice.
+// Look-up sums of up to `most_together` slices of a group, as the kernels keep them, `look_up_words` from slice to slice.
 void look_up(const Kernels& kernels, const Term& term, std::size_t group, Outputs outputs, const std::uint8_t* panel,
              std::size_t slices, std::uint16_t* sums);
 

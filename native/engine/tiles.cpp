@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/winograd.hpp"
+
 namespace firebit {
 
 namespace {
@@ -69,9 +71,9 @@ void look_up_tile(const Work& work, const Tile& tile, Outputs outputs, Scratch& 
     const std::size_t first = group * term.outputs / 4;
     const Outputs some = term.groups > 1 ? Outputs{0, term.outputs} : outputs;
     const std::size_t quad = first + some.first / 4;
-    for (std::size_t s = 0; s < tile.slices(); s += look_up_slices) {
+    for (std::size_t s = 0; s < tile.slices(); s += most_together) {
       const std::uint8_t* panel = scratch.panel.data() + (group * tile.slices() + s) * slice_bytes;
-      const std::size_t together = std::min(look_up_slices, tile.slices() - s), count = some.end - some.first;
+      const std::size_t together = std::min(most_together, tile.slices() - s), count = some.end - some.first;
       look_up(work.kernels, term, group, some, panel, together, scratch.look_up_sums.data());
       for (std::size_t i = 0; i < together; ++i) {
         work.kernels.look_up_bits(scratch.look_up_sums.data() + i * look_up_words(count), quads(count),
@@ -118,6 +120,10 @@ void run_tiled(const Work& work, std::uint8_t* to, std::size_t stride) {
     if (work.layer.is_look_up) {
       fill_panel(work.kernels, work.layer.terms[0], fields[0], tile, scratch.stretches.data(), scratch.panel.data());
       look_up_tile(work, tile, outputs, scratch);
+    } else if (work.layer.is_winograd) {
+      fill_panel(work.kernels, work.layer.terms[0], fields[0], tile, scratch.stretches.data(), scratch.panel.data());
+      step_winograd(work.kernels, work.layer, tile, scratch.panel.data(), outputs,
+                    scratch.nibbles.data() + outputs.first / 4 * tile_columns, tile_columns);
     } else {
       if (!can_begin(work.layer.terms[0])) {
         std::memset(scratch.sums.data(), 0, (outputs.end - outputs.first) * tile_columns * sizeof(std::int32_t));

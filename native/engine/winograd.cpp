@@ -11,10 +11,11 @@ namespace firebit {
 
 namespace {
 
-// H: powers of the points, each row times what leaves to the products the factors of generic/winograd.hpp.
+// H: powers of the points, each row times what leaves to the products the factors of generic/winograd.hpp. The first and
+// the last row add 16 times what they are to 16 times a sum; 4 is in the values already.
 constexpr int points[winograd_points][winograd_taps] = {
-    {1, 0, 0, 0, 0},   {5, 5, 5, 5, 5},    {5, -5, 5, -5, 5},   {1, 2, 4, 8, 16},
-    {1, -2, 4, -8, 16}, {16, 8, 4, 2, 1}, {16, -8, 4, -2, 1}, {0, 0, 0, 0, 1},
+    {4, 0, 0, 0, 0},   {5, 5, 5, 5, 5},    {5, -5, 5, -5, 5},   {1, 2, 4, 8, 16},
+    {1, -2, 4, -8, 16}, {16, 8, 4, 2, 1}, {16, -8, 4, -2, 1}, {0, 0, 0, 0, 4},
 };
 
 // Sums are known modulo 2²⁸.
@@ -71,6 +72,20 @@ struct Stay {
     slices = std::min((area - column % area) / slice, tile.slices() - from);
   }
 };
+
+// Calls a kernel for all slices that see one picture together.
+template <class Kernel>
+void each_stay(const Term& term, const Tile& tile, const std::uint8_t* panel, Outputs outputs, const Kernel& kernel) {
+  const std::size_t pairs = term.taps.size();
+  const std::int16_t* weights = term.matrices[0].wide.data() + outputs.first / 4 * winograd_points * pairs * 8;
+  for (std::size_t s = 0; s < tile.slices();) {
+    const Stay stay(term, tile, s);
+    const std::uint8_t* seen = panel + s * term.panel_bytes() + stay.cell % tiles_of(term) * 2 * sizeof(std::int16_t);
+    kernel(Winograd{weights, pairs, term.taps.data(), quads(outputs.end - outputs.first), stay.slices, seen, point_bytes(term)},
+           s * slice);
+    s += stay.slices;
+  }
+}
 
 }  // namespace
 
@@ -135,18 +150,28 @@ void fill_winograd(const Kernels& kernels, const Term& term, const Values& field
 
 void add_winograd(const Kernels& kernels, const Term& term, const Tile& tile, const std::uint8_t* panel, Outputs outputs,
                   std::int32_t* sums, std::size_t stride, bool begins) {
-  const std::size_t pairs = term.taps.size();
-  const std::int16_t* weights = term.matrices[0].wide.data() + outputs.first / 4 * winograd_points * pairs * 8;
-  for (std::size_t s = 0; s < tile.slices();) {
-    const Stay stay(term, tile, s);
-    for (std::size_t i = 0; i < stay.slices; ++i) {
-      const std::size_t cell = stay.cell % tiles_of(term) + i * winograd_tiles;
-      const std::uint8_t* seen = panel + s * term.panel_bytes() + cell * 2 * sizeof(std::int16_t);
-      kernels.winograd({weights, pairs, term.taps.data(), quads(outputs.end - outputs.first), seen,
-                        point_bytes(term), sums + (s + i) * slice, stride, begins});
-    }
-    s += stay.slices;
+  each_stay(term, tile, panel, outputs, [&](const Winograd& winograd, std::size_t column) {
+    kernels.winograd(winograd, {sums + column, stride, begins});
+  });
+}
+
+void step_winograd(const Kernels& kernels, const Layer& layer, const Tile& tile, const std::uint8_t* panel, Outputs outputs,
+                   std::uint8_t* nibbles, std::size_t stride) {
+  each_stay(layer.terms[0], tile, panel, outputs, [&](const Winograd& winograd, std::size_t column) {
+    kernels.winograd_bits(winograd, {layer.winograd_limits.data() + outputs.first, layer.flips.data() + outputs.first / 4,
+                                     nibbles + column, stride});
+  });
+}
+
+std::vector<std::int32_t> winograd_limits(const std::vector<std::int32_t>& limits) {
+  std::vector<std::int32_t> found;
+  for (std::int32_t limit : limits) {
+    const std::int64_t least = std::numeric_limits<std::int32_t>::min(), most = std::numeric_limits<std::int32_t>::max();
+    found.push_back(static_cast<std::int32_t>(std::clamp(16 * std::int64_t{limit}, least, most)));
   }
+  // Outputs come in fours.
+  found.resize(4 * quads(found.size()));
+  return found;
 }
 
 }  // namespace firebit

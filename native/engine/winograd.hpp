@@ -22,4 +22,11 @@ void fill_winograd(const Kernels& kernels, const Term& term, const Values& field
 void add_winograd(const Kernels& kernels, const Term& term, const Tile& tile, const std::uint8_t* panel, Outputs outputs,
                   std::int32_t* sums, std::size_t stride, bool begins);
 
+// The bits of a layer of one such term: nibbles, `stride` from quad to quad, from output `outputs.first` on.
+void step_winograd(const Kernels& kernels, const Layer& layer, const Tile& tile, const std::uint8_t* panel, Outputs outputs,
+                   std::uint8_t* nibbles, std::size_t stride);
+
+// Limits of sums, as they are compared with 16 times these: sums are below 2²⁷.
+std::vector<std::int32_t> winograd_limits(const std::vector<std::int32_t>& limits);
+
 }  // namespace firebit

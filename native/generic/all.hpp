@@ -1,12 +1,7 @@
 // All kernels of an instruction set from its vocabulary.
 #pragma once
 
-#if defined(_MSC_VER)
-#define FIREBIT_INLINE __forceinline
-#else
-#define FIREBIT_INLINE inline __attribute__((always_inline))
-#endif
-
+#include "generic/compiler.hpp"
 #include "generic/hamming.hpp"
 #include "generic/lookup.hpp"
 #include "generic/nearest.hpp"
@@ -38,6 +33,7 @@ Kernels kernels(const char* name) {
           multiply<Simd>,
           transform<Simd>,
           winograd_kernel<Simd>(),
+          winograd_bits_kernel<Simd>(),
           multiply_bytes<Simd>,
           count_ones<Simd>,
           wide_look_up<Simd>(),
@@ -46,8 +42,8 @@ Kernels kernels(const char* name) {
           add_bits<Simd>,
           pool_sums<Simd>,
           pool_bits<Simd>,
-          step<Simd>,
-          step_each<Simd>};
+          step<Simd, false>,
+          step<Simd, true>};
 }
 
 }  // namespace firebit::generic

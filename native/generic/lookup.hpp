@@ -15,6 +15,7 @@
 // still in place, and words of the upper ones. `evens` takes the two apart.
 #pragma once
 
+#include "generic/compiler.hpp"
 #include "kernels.hpp"
 
 namespace firebit::generic {
@@ -37,64 +38,54 @@ inline typename Simd::Bytes evens(typename Simd::Bytes all, typename Simd::Bytes
 // Tables of deep layers come from far away: they are asked for in time.
 constexpr std::size_t prefetched = 2048;
 
-FIREBIT_INLINE void prefetch(const std::uint8_t* from) {
-#if defined(__GNUC__)
-  __builtin_prefetch(from);
-#else
-  (void)from;
-#endif
-}
-
 // One output. `Chunk` groups are added up in bytes, then in words; 0: as many as the look-up says.
 template <class Simd, std::size_t Slices, std::size_t Chunk>
 struct LookupStep {
   using Bytes = typename Simd::Bytes;
-  static constexpr std::size_t vectors = slice / Simd::width;
+  static constexpr std::size_t of_slice = slice / Simd::width, vectors = Slices * of_slice;
 
   const Lookup& at;
-  Bytes all[Slices][vectors];
-  Bytes odds[Slices][vectors];
+  Bytes all[vectors];
+  Bytes odds[vectors];
+
+  std::uint16_t* words(std::size_t output, std::size_t vector) const {
+    return words_of<Simd>(at.sums + vector / of_slice * at.sums_slice, output, vector % of_slice);
+  }
 
   FIREBIT_INLINE void load(std::size_t output) {
-    for (std::size_t s = 0; s < Slices; ++s) {
-      for (std::size_t v = 0; v < vectors; ++v) {
-        const std::uint16_t* words = words_of<Simd>(at.sums + s * at.sums_slice, output, v);
-        all[s][v] = at.begins ? Simd::zero() : Simd::load(words);
-        odds[s][v] = at.begins ? Simd::zero() : Simd::load(words + Simd::width / 2);
-      }
+    for (std::size_t v = 0; v < vectors; ++v) {
+      const std::uint16_t* from = words(output, v);
+      all[v] = at.begins ? Simd::zero() : Simd::load(from);
+      odds[v] = at.begins ? Simd::zero() : Simd::load(from + Simd::width / 2);
     }
   }
 
   FIREBIT_INLINE void store(std::size_t output) const {
-    for (std::size_t s = 0; s < Slices; ++s) {
-      for (std::size_t v = 0; v < vectors; ++v) {
-        std::uint16_t* words = words_of<Simd>(at.sums + s * at.sums_slice, output, v);
-        Simd::store(words, all[s][v]);
-        Simd::store(words + Simd::width / 2, odds[s][v]);
-      }
+    for (std::size_t v = 0; v < vectors; ++v) {
+      std::uint16_t* to = words(output, v);
+      Simd::store(to, all[v]);
+      Simd::store(to + Simd::width / 2, odds[v]);
     }
   }
 
   template <bool begins>
-  FIREBIT_INLINE void look_up(const std::uint8_t* tables, const std::uint8_t* panel, Bytes (&bytes)[Slices][vectors]) {
+  FIREBIT_INLINE void look_up(const std::uint8_t* tables, std::size_t offset, Bytes (&bytes)[vectors]) const {
     const Bytes table = Simd::table(tables);
-    for (std::size_t s = 0; s < Slices; ++s) {
-      for (std::size_t v = 0; v < vectors; ++v) {
-        const Bytes found = Simd::look_up(table, Simd::load(panel + s * at.panel_slice + v * Simd::width));
-        bytes[s][v] = begins ? found : Simd::add8(bytes[s][v], found);
-      }
+    const std::uint8_t* indices = one_register(at.panel + Slices * offset);
+    for (std::size_t v = 0; v < vectors; ++v) {
+      const Bytes found = Simd::look_up(table, Simd::load(indices + v * Simd::width));
+      bytes[v] = begins ? found : Simd::add8(bytes[v], found);
     }
   }
 
+  // Sums are kept in order, so that the compiler does not put them aside to add them up otherwise.
   FIREBIT_INLINE void add(const std::uint8_t* tables, const std::uint16_t* offsets, std::size_t count) {
-    Bytes bytes[Slices][vectors];
-    look_up<true>(tables, at.panel + offsets[0], bytes);
-    for (std::size_t c = 1; c < count; ++c) look_up<false>(tables + c * 16, at.panel + offsets[c], bytes);
-    for (std::size_t s = 0; s < Slices; ++s) {
-      for (std::size_t v = 0; v < vectors; ++v) {
-        all[s][v] = Simd::add16(all[s][v], bytes[s][v]);
-        odds[s][v] = Simd::add16(odds[s][v], Simd::high_bytes(bytes[s][v]));
-      }
+    Bytes bytes[vectors];
+    look_up<true>(tables, offsets[0], bytes);
+    for (std::size_t c = 1; c < count; ++c) look_up<false>(tables + c * 16, offsets[c], bytes);
+    for (std::size_t v = 0; v < vectors; ++v) {
+      all[v] = Simd::in_register(Simd::add16(all[v], bytes[v]));
+      odds[v] = Simd::in_register(Simd::add16(odds[v], Simd::high_bytes(bytes[v])));
     }
   }
 
@@ -102,13 +93,18 @@ struct LookupStep {
     const std::uint8_t* tables = at.tables + output * at.groups * 16;
     const std::uint16_t* offsets = at.offsets + output * at.groups;
     const std::size_t chunk = Chunk > 0 ? Chunk : at.chunk;
+    std::size_t left = at.groups;
     load(output);
-    std::size_t g = 0;
-    for (; g + chunk <= at.groups; g += chunk) {
-      for (std::size_t i = 0; i < chunk * 16; i += 64) prefetch(tables + g * 16 + i + prefetched);
-      add(tables + g * 16, offsets + g, chunk);
+    for (; left >= 2 * chunk; left -= 2 * chunk, tables += 2 * chunk * 16, offsets += 2 * chunk) {
+      for (std::size_t i = 0; i < 2 * chunk * 16; i += 64) prefetch(tables + i + prefetched);
+      add(tables, offsets, chunk);
+      add(tables + chunk * 16, offsets + chunk, chunk);
     }
-    if (g < at.groups) add(tables + g * 16, offsets + g, at.groups - g);
+    while (left > 0) {
+      const std::size_t some = left < chunk ? left : chunk;
+      add(tables, offsets, some);
+      left -= some, tables += some * 16, offsets += some;
+    }
     store(output);
   }
 };
@@ -155,16 +151,12 @@ struct SignStep {
 
   const SignLookup& at;
 
-  FIREBIT_INLINE const std::uint8_t* seen(std::size_t group, std::size_t vector) const {
-    constexpr std::size_t per_slice = slice / Simd::width;
-    return at.panel + vector / per_slice * at.panel_slice + group * slice + vector % per_slice * Simd::width;
-  }
-
   FIREBIT_INLINE void add(const std::uint8_t* codes, std::size_t group, Bytes (&first)[vectors], Bytes (&second)[vectors]) const {
     const Bytes a = Simd::table(sign_tables.entries + codes[group]);
     const Bytes b = Simd::table(sign_tables.entries + codes[at.groups + group]);
+    const std::uint8_t* seen = at.panel + group * Slices * slice;
     for (std::size_t v = 0; v < vectors; ++v) {
-      const Bytes indices = Simd::in_register(Simd::load(seen(group, v)));
+      const Bytes indices = Simd::in_register(Simd::load(seen + v * Simd::width));
       first[v] = Simd::add8(first[v], Simd::look_up(a, indices));
       second[v] = Simd::add8(second[v], Simd::look_up(b, indices));
     }

@@ -3,47 +3,62 @@
 
 #include <cstring>
 
+#include "generic/compiler.hpp"
 #include "kernels.hpp"
 
 namespace firebit::generic {
 
 // Copies 16 bytes at a time; what is written beyond the end is overwritten by the next stretch or row, or is slack.
-template <class Simd>
 inline void copy(const std::uint8_t* from, std::uint8_t* to, std::size_t bytes) {
   for (std::size_t i = 0; i < bytes; i += 16) std::memcpy(to + i, from + i, 16);
 }
 
-// Short stretches, of up to 16 columns, are one copy each.
-FIREBIT_INLINE bool are_short(const Stretch* stretches, std::size_t count) {
-  bool found = true;
-  for (std::size_t i = 0; i < count; ++i) found &= stretches[i].length <= 16;
-  return found;
-}
+// Stretches of slices whose rows lie side by side, and where they go in such a row. Short ones, of up to 16 columns, are one
+// copy each.
+class Copies {
+ public:
+  // Those of `slices` slices from one on.
+  Copies(const Filling& filling, const Stretch* from, std::size_t first, std::size_t slices) {
+    const Stretch* end = filling.stretches + filling.stretch_count;
+    for (; from + count_ < end && from[count_].slice < first + slices; ++count_) {
+      const Stretch& stretch = from[count_];
+      sources_[count_] = stretch.source;
+      places_[count_] = static_cast<std::uint32_t>((stretch.slice - first) * slice + stretch.column);
+      lengths_[count_] = stretch.length;
+      are_short_ &= stretch.length <= 16;
+    }
+  }
+
+  std::size_t count() const { return count_; }
+
+  FIREBIT_INLINE void fill(const std::uint8_t* source, std::uint8_t* row) const {
+    if (are_short_) {
+      for (std::size_t i = 0; i < count_; ++i) std::memcpy(row + places_[i], source + sources_[i], 16);
+    } else {
+      for (std::size_t i = 0; i < count_; ++i) copy(source + sources_[i], row + places_[i], lengths_[i]);
+    }
+  }
+
+ private:
+  std::size_t count_ = 0;
+  bool are_short_ = true;
+  std::uint32_t sources_[most_together * slice], places_[most_together * slice], lengths_[most_together * slice];
+};
 
 template <class Simd>
 void fill_bytes(const Filling& filling, const std::uint8_t* source, std::uint8_t* panel) {
-  const std::size_t slice_bytes = filling.rows * slice;
-  std::uint8_t* last = panel + (filling.slices - 1) * slice_bytes;
-  for (std::size_t s = 0, first = 0; s < filling.slices; ++s) {
-    std::size_t end = first;
-    while (end < filling.stretch_count && filling.stretches[end].slice == s) ++end;
-    std::uint8_t* row = panel + s * slice_bytes;
-    const Stretch* stretches = filling.stretches + first;
-    const std::size_t count = end - first;
-    const bool is_short = are_short(stretches, count);
-    for (std::size_t k = 0; k < filling.rows; ++k, row += slice) {
-      const std::uint8_t* from = source + filling.taps[k];
-      if (is_short) {
-        for (std::size_t i = 0; i < count; ++i) std::memcpy(row + stretches[i].column, from + stretches[i].source, 16);
-        continue;
-      }
-      for (std::size_t i = 0; i < count; ++i) copy<Simd>(from + stretches[i].source, row + stretches[i].column, stretches[i].length);
-    }
-    first = end;
+  const Stretch* stretches = filling.stretches;
+  std::size_t bytes = 0;
+  for (std::size_t s = 0; s < filling.slices; s += filling.together) {
+    const std::size_t together = filling.slices - s < filling.together ? filling.slices - s : filling.together;
+    bytes = together * slice;
+    const Copies copies(filling, stretches, s, together);
+    for (std::size_t k = 0; k < filling.rows; ++k, panel += bytes) copies.fill(source + filling.taps[k], panel);
+    stretches += copies.count();
   }
   const std::size_t unused = slice - filling.last_columns;
   if (unused == 0) return;
-  for (std::size_t k = 0; k < filling.rows; ++k) std::memset(last + k * slice + filling.last_columns, 0, unused);
+  for (std::size_t k = 0; k < filling.rows; ++k, panel -= bytes) std::memset(panel - unused, 0, unused);
 }
 
 // Vocabulary of Simd: interleave_pair(a, b, to) writes 16 bytes of both by turns, as int16.

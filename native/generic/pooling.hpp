@@ -1,6 +1,7 @@
 // Pooling: rows of a window joined vector by vector, then columns. Vocabulary of Simd, beside that of sums.hpp:
 //   max32(a, b)
-//   even_ints, odd_ints(a, b)   every second number of a, then of b, from the first or the second on
+//   even_ints, odd_ints(a, b)   every second number of a, then of b, from the first or the second on, in some order
+//   in_order(v)                 these in that order
 //   even_bytes(a, b)            likewise of bytes
 #pragma once
 
@@ -47,26 +48,41 @@ class PooledRows {
 
   // Whole vectors: what is written behind the last column is put right after them, or read by nobody.
   FIREBIT_INLINE void join_rows(std::size_t y, std::int32_t* line) const {
-    const std::int32_t nothing = is_max ? INT32_MIN : 0;
+    const typename Simd::Ints nothing = is_max ? Simd::splat_int(INT32_MIN) : Simd::zero32();
     const std::size_t begin = y * at_.stride[0], pad = at_.padding[0], last = begin + at_.kernel[0] - pad;
     const std::size_t first = begin > pad ? begin - pad : 0, end = last < at_.sides[0] ? last : at_.sides[0];
-    for (std::size_t x = 0; x < at_.padding[1]; ++x) line[x] = nothing;
-    for (std::size_t x = 0; x < at_.sides[1]; x += lanes) {
-      typename Simd::Ints sum = Simd::load32(at_.plane + first * at_.sides[1] + x);
-      for (std::size_t i = first + 1; i < end; ++i) {
-        sum = joined<Simd, is_max>(sum, Simd::load32(at_.plane + i * at_.sides[1] + x));
+    for (std::size_t x = 0; x < at_.padding[1]; x += lanes) Simd::store32(line + x, nothing);
+    const std::size_t width = at_.sides[1];
+    const std::int32_t* row = at_.plane + first * width;
+    if (end - first == 3) {
+      join_three(row, line + at_.padding[1]);
+    } else {
+      for (std::size_t x = 0; x < width; x += lanes) {
+        typename Simd::Ints sum = Simd::load32(row + x);
+        for (std::size_t i = 1; i < end - first; ++i) sum = joined<Simd, is_max>(sum, Simd::load32(row + i * width + x));
+        Simd::store32(line + at_.padding[1] + x, sum);
       }
-      Simd::store32(line + at_.padding[1] + x, sum);
     }
-    for (std::size_t x = inner_; x < whole_; ++x) line[x] = nothing;
+    for (std::size_t x = inner_; x < whole_; x += lanes) Simd::store32(line + x, nothing);
+  }
+
+  FIREBIT_INLINE void join_three(const std::int32_t* row, std::int32_t* to) const {
+    const std::size_t width = at_.sides[1];
+    for (std::size_t x = 0; x < width; x += lanes) {
+      const typename Simd::Ints two = joined<Simd, is_max>(Simd::load32(row + x), Simd::load32(row + width + x));
+      Simd::store32(to + x, joined<Simd, is_max>(two, Simd::load32(row + 2 * width + x)));
+    }
   }
 
   // Every window of a row; of unusual ones, those in between as well.
   FIREBIT_INLINE void join_columns(const std::int32_t* from, std::size_t y) const {
     std::int32_t* found = line(pool_rows);
     if (is_usual(at_.kernel[1], at_.stride[1])) {
-      for (std::size_t x = 0; x < at_.places[1]; x += lanes) Simd::store32(found + x, usual(from + 2 * x));
-      put(found, 1, y);
+      // What is written behind a row is overwritten by the next, but not behind the last.
+      const std::size_t begin = y * at_.places[1], end = begin + (at_.places[1] + lanes - 1) / lanes * lanes;
+      std::int32_t* to = at_.begins && end <= at_.places[0] * at_.places[1] ? at_.out + begin : found;
+      for (std::size_t x = 0; x < at_.places[1]; x += lanes) Simd::store32(to + x, usual(from + 2 * x));
+      if (to == found) put(found, 1, y);
       return;
     }
     for (std::size_t x = 0; x + at_.kernel[1] <= reach_; x += lanes) {
@@ -80,8 +96,9 @@ class PooledRows {
   FIREBIT_INLINE typename Simd::Ints usual(const std::int32_t* from) const {
     const typename Simd::Ints low = Simd::load32(from), high = Simd::load32(from + lanes);
     const typename Simd::Ints sum = joined<Simd, is_max>(Simd::even_ints(low, high), Simd::odd_ints(low, high));
-    if (at_.kernel[1] == 2) return sum;
-    return joined<Simd, is_max>(sum, Simd::even_ints(Simd::load32(from + 2), Simd::load32(from + lanes + 2)));
+    if (at_.kernel[1] == 2) return Simd::in_order(sum);
+    const typename Simd::Ints third = Simd::even_ints(Simd::load32(from + 2), Simd::load32(from + lanes + 2));
+    return Simd::in_order(joined<Simd, is_max>(sum, third));
   }
 
   FIREBIT_INLINE void put(const std::int32_t* found, std::size_t stride, std::size_t y) const {

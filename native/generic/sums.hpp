@@ -8,8 +8,10 @@
 //   multiply_add(sum, a, b)     sum + the products of both halves of every pair
 //   widen8(p)                   width / 2 int8 as 16-bit words
 //   total(v)                    sum of all lanes
-//   above(p, limit)             bytes of ones where `width` int32 are greater
+//   above(p, bound)             bytes of ones where `width` int32 are greater than bound(i), `lanes` of them from the i-th on
 #pragma once
+
+#include <cstring>
 
 #include "kernels.hpp"
 
@@ -146,52 +148,51 @@ void add_bits(const std::uint8_t* plane, unsigned bit, std::int32_t coefficient,
   }
 }
 
-// Here, too, the compiler finds the vectors: 16 columns at a time, whose bits are kept before they are written.
-template <class Simd>
-void step_each(const std::int32_t* sums, const std::int32_t* limits, unsigned bit, std::size_t count, std::uint8_t* out) {
-  constexpr std::size_t together = 16;
-  const auto mark = static_cast<std::uint8_t>(1u << bit);
-  for (std::size_t first = 0; first < count; first += together) {
-    const std::size_t some = count - first < together ? count - first : together;
-    std::int32_t above[together] = {};
-    if (some == together) {
-      for (std::size_t i = 0; i < together; ++i) above[i] = sums[first + i] > limits[first + i] ? mark : 0;
-      for (std::size_t i = 0; i < together; ++i) out[first + i] = static_cast<std::uint8_t>(out[first + i] ^ above[i]);
-    } else {
-      for (std::size_t i = 0; i < some; ++i) {
-        out[first + i] = static_cast<std::uint8_t>(out[first + i] ^ (sums[first + i] > limits[first + i] ? mark : 0));
-      }
-    }
+// The bits of `width` columns of a quad, from one on. Where every column has a limit of its own, limits are rows of them.
+template <class Simd, bool is_each>
+FIREBIT_INLINE typename Simd::Bytes stepped(const Stepping& at, std::size_t q, std::size_t bits, std::size_t column) {
+  typename Simd::Bytes nibbles = Simd::splat8(at.flips[q]);
+  for (std::size_t j = 0; j < bits; ++j) {
+    const std::size_t channel = 4 * q + j;
+    const auto bound = [&](std::size_t i) {
+      return is_each ? Simd::load32(at.limits + channel * at.columns + column + i) : Simd::splat_int(at.limits[channel]);
+    };
+    const typename Simd::Bytes above = Simd::above(at.sums + channel * at.stride + column, bound);
+    nibbles = Simd::differ(nibbles, Simd::both(above, Simd::splat8(static_cast<std::uint8_t>(1u << j))));
   }
+  return nibbles;
 }
 
-// Columns that fill no vector, one by one.
-template <class Simd>
-inline void step_rest(const Stepping& at, std::size_t q, std::size_t bits, std::size_t first) {
+// Columns that are hardly any, one by one.
+template <bool is_each>
+inline void step_few(const Stepping& at, std::size_t q, std::size_t bits, std::size_t first) {
   std::uint8_t* out = at.out + q * at.out_stride;
   for (std::size_t c = first; c < at.columns; ++c) {
     unsigned nibble = at.flips[q];
     for (std::size_t j = 0; j < bits; ++j) {
-      nibble ^= (at.sums[(4 * q + j) * at.stride + c] > at.limits[4 * q + j] ? 1u : 0u) << j;
+      const std::size_t channel = 4 * q + j;
+      const std::int32_t limit = at.limits[is_each ? channel * at.columns + c : channel];
+      nibble ^= (at.sums[channel * at.stride + c] > limit ? 1u : 0u) << j;
     }
     out[c] = static_cast<std::uint8_t>(nibble);
   }
 }
 
-template <class Simd>
+template <class Simd, bool is_each>
 void step(const Stepping& at) {
-  const std::size_t whole = at.columns / Simd::width * Simd::width;
+  constexpr std::size_t few = 4;
+  const std::size_t whole = at.columns / Simd::width * Simd::width, rest = at.columns - whole;
   for (std::size_t q = 0; 4 * q < at.channels; ++q) {
     const std::size_t bits = at.channels - 4 * q < 4 ? at.channels - 4 * q : 4;
-    for (std::size_t c = 0; c < whole; c += Simd::width) {
-      typename Simd::Bytes nibbles = Simd::splat8(at.flips[q]);
-      for (std::size_t j = 0; j < bits; ++j) {
-        const typename Simd::Bytes above = Simd::above(at.sums + (4 * q + j) * at.stride + c, at.limits[4 * q + j]);
-        nibbles = Simd::differ(nibbles, Simd::both(above, Simd::splat8(static_cast<std::uint8_t>(1u << j))));
-      }
-      Simd::store(at.out + q * at.out_stride + c, nibbles);
+    std::uint8_t* out = at.out + q * at.out_stride;
+    for (std::size_t c = 0; c < whole; c += Simd::width) Simd::store(out + c, stepped<Simd, is_each>(at, q, bits, c));
+    if (rest <= few) {
+      step_few<is_each>(at, q, bits, whole);
+      continue;
     }
-    step_rest<Simd>(at, q, bits, whole);
+    std::uint8_t last[Simd::width];
+    Simd::store(last, stepped<Simd, is_each>(at, q, bits, whole));
+    std::memcpy(out + whole, last, rest);
   }
 }
 

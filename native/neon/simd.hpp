@@ -68,6 +68,7 @@ struct Simd {
   static Ints add32(Ints a, Ints b) { return vaddq_s32(a, b); }
   static Ints even_ints(Ints a, Ints b) { return vuzp1q_s32(a, b); }
   static Ints odd_ints(Ints a, Ints b) { return vuzp2q_s32(a, b); }
+  static Ints in_order(Ints v) { return v; }
   static Bytes widen8(const std::int8_t* from) { return vreinterpretq_u8_s16(vmovl_s8(vld1_s8(from))); }
   static Ints widen(const std::int16_t* from) { return vmovl_s16(vld1_s16(from)); }
   static void widen_columns(Bytes even, Bytes odd, Ints (&columns)[4]) {
@@ -95,9 +96,9 @@ struct Simd {
     const int16x8_t x = vreinterpretq_s16_s32(a), y = vreinterpretq_s16_s32(b);
     return vaddq_s32(sum, vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(y)), vmull_high_s16(x, y)));
   }
-  static Bytes above(const std::int32_t* from, std::int32_t limit) {
-    const int32x4_t bound = vdupq_n_s32(limit);
-    const auto greater = [&](std::size_t i) { return vmovn_u32(vcgtq_s32(load32(from + 4 * i), bound)); };
+  template <class Bound>
+  static Bytes above(const std::int32_t* from, Bound bound) {
+    const auto greater = [&](std::size_t i) { return vmovn_u32(vcgtq_s32(load32(from + 4 * i), bound(4 * i))); };
     const uint16x8_t words = vcombine_u16(greater(0), greater(1)), more = vcombine_u16(greater(2), greater(3));
     return vcombine_u8(vmovn_u16(words), vmovn_u16(more));
   }
@@ -125,6 +126,10 @@ struct Simd {
     return vshrq_n_s32(a, k);
   }
   static void interleave32(const Ints (&four)[4], std::int32_t* to) { vst4q_s32(to, {{four[0], four[1], four[2], four[3]}}); }
+  static Ints in_register(Ints v) { return v; }
+  static Ints above32(Ints a, Ints b) { return vreinterpretq_s32_u32(vcgtq_s32(a, b)); }
+  static Ints differ32(Ints a, Ints b) { return veorq_s32(a, b); }
+  static void store_bytes(std::uint8_t* to, Ints v) { vst1q_u8(to, vreinterpretq_u8_s32(v)); }
   static Ints max32(Ints a, Ints b) { return vmaxq_s32(a, b); }
   static Ints sub32(Ints a, Ints b) { return vsubq_s32(a, b); }
   static Ints dot4(Ints sum, Bytes values, Bytes weights) {

@@ -131,6 +131,7 @@ struct Simd {
   }
   static Ints even_ints(Ints a, Ints b) { return every_second(a, b, 0); }
   static Ints odd_ints(Ints a, Ints b) { return every_second(a, b, 1); }
+  static Ints in_order(Ints v) { return v; }
   static Bytes widen8(const std::int8_t* from) {
     std::int16_t words[width / 2];
     for (std::size_t i = 0; i < width / 2; ++i) words[i] = from[i];
@@ -178,9 +179,13 @@ struct Simd {
     }
     return sum;
   }
-  static Bytes above(const std::int32_t* from, std::int32_t limit) {
+  template <class Bound>
+  static Bytes above(const std::int32_t* from, Bound bound) {
     Bytes v;
-    for (std::size_t i = 0; i < width; ++i) v.at[i] = from[i] > limit ? 0xff : 0;
+    for (std::size_t i = 0; i < width; i += lanes) {
+      const Ints limits = bound(i);
+      for (std::size_t j = 0; j < lanes; ++j) v.at[i + j] = from[i + j] > static_cast<std::int32_t>(limits.at[j]) ? 0xff : 0;
+    }
     return v;
   }
 
@@ -217,6 +222,20 @@ struct Simd {
   }
   static void interleave32(const Ints (&four)[4], std::int32_t* to) {
     for (std::size_t i = 0; i < 4 * lanes; ++i) to[i] = static_cast<std::int32_t>(four[i % 4].at[i / 4]);
+  }
+  static Ints in_register(Ints v) { return v; }
+  static Ints above32(Ints a, Ints b) {
+    for (std::size_t i = 0; i < lanes; ++i) {
+      a.at[i] = static_cast<std::int32_t>(a.at[i]) > static_cast<std::int32_t>(b.at[i]) ? 0xffffffffu : 0u;
+    }
+    return a;
+  }
+  static Ints differ32(Ints a, Ints b) {
+    for (std::size_t i = 0; i < lanes; ++i) a.at[i] ^= b.at[i];
+    return a;
+  }
+  static void store_bytes(std::uint8_t* to, Ints v) {
+    for (std::size_t i = 0; i < 4 * lanes; ++i) to[i] = static_cast<std::uint8_t>(v.at[i / 4] >> 8 * (i % 4));
   }
   static Ints max32(Ints a, Ints b) {
     for (std::size_t i = 0; i < lanes; ++i) {

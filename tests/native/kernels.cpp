@@ -81,8 +81,8 @@ void look_up(const Kernels& a, const Kernels& b) {
   for (std::size_t i = 0; i < 2; ++i) {
     std::vector<std::uint16_t> kept(all + slack);
     for (bool first : {true, false}) {
-      both[i]->look_up({tables.data(), offsets.data(), groups, outputs, chunk, panel.data(), rows * slice, kept.data(),
-                        outputs * slice, slices, first});
+      both[i]->look_up({tables.data(), offsets.data(), groups, outputs, chunk, panel.data(), kept.data(), outputs * slice, slices,
+                        first});
     }
     bits[i].resize(slices * quads * slice + slack);
     sums[i].assign(all + slack, 7);
@@ -97,7 +97,7 @@ void look_up(const Kernels& a, const Kernels& b) {
     const std::size_t s = i / (outputs * slice), o = i / slice % outputs, column = i % slice;
     sums[2][i] = bases[o] + (begins ? 0 : 7);
     for (std::size_t g = 0; g < groups; ++g) {
-      const std::uint8_t index = panel[s * rows * slice + offsets[o * groups + g] + column];
+      const std::uint8_t index = panel[slices * offsets[o * groups + g] + s * slice + column];
       sums[2][i] += 2 * tables[(o * groups + g) * 16 + index];
     }
   }
@@ -118,7 +118,7 @@ void look_up_signs(const Kernels& a, const Kernels& b) {
   for (std::size_t i = 0; i < 2; ++i) {
     sums[i].assign(all + slack, 7);
     for (bool first : {true, false}) {
-      both[i]->look_up_signs({codes.data(), groups, outputs, panel.data(), groups * slice, kept[i].data(), outputs * slice, slices, first});
+      both[i]->look_up_signs({codes.data(), groups, outputs, panel.data(), kept[i].data(), outputs * slice, slices, first});
     }
     for (std::size_t s = 0; s < slices; ++s) {
       const std::size_t place = s * outputs * slice;
@@ -129,7 +129,7 @@ void look_up_signs(const Kernels& a, const Kernels& b) {
     const std::size_t s = i / (outputs * slice), o = i / slice % outputs, column = i % slice;
     by_hand[i] = bases[o];
     for (std::size_t g = 0; g < groups; ++g) {
-      const unsigned like = ~(panel[(s * groups + g) * slice + column] ^ codes[o * groups + g] / 16u) & 15;
+      const unsigned like = ~(panel[(g * slices + s) * slice + column] ^ codes[o * groups + g] / 16u) & 15;
       for (unsigned bit = 0; bit < 4; ++bit) by_hand[i] += 2 * static_cast<std::int32_t>(like >> bit & 1);
     }
   }
@@ -161,9 +161,10 @@ void multiply(const Kernels& a, const Kernels& b) {
 // Rows of five weights of one or two channels and four outputs, against sums by hand.
 void winograd(const Kernels& a, const Kernels& b) {
   constexpr std::size_t points = firebit::winograd_points, taps = firebit::winograd_taps;
-  const int powers[points][taps] = {{1, 0, 0, 0, 0},   {5, 5, 5, 5, 5},   {5, -5, 5, -5, 5},   {1, 2, 4, 8, 16},
-                                    {1, -2, 4, -8, 16}, {16, 8, 4, 2, 1}, {16, -8, 4, -2, 1}, {0, 0, 0, 0, 1}};
-  const std::size_t tiles = std::size_t{1} << below(5), down = firebit::winograd_tiles / tiles, height = 1 + below(5);
+  const int powers[points][taps] = {{4, 0, 0, 0, 0},   {5, 5, 5, 5, 5},   {5, -5, 5, -5, 5},   {1, 2, 4, 8, 16},
+                                    {1, -2, 4, -8, 16}, {16, 8, 4, 2, 1}, {16, -8, 4, -2, 1}, {0, 0, 0, 0, 4}};
+  const std::size_t slices = 1 + below(3), columns = slices * slice, height = 1 + below(5);
+  const std::size_t tiles = std::size_t{1} << below(5), down = slices * firebit::winograd_tiles / tiles;
   const std::size_t rows = down + height - 1, width = 4 * tiles + 4, cells = rows * tiles, plane = rows * width;
   const bool two = below(2) == 1, begins = below(2) == 1;
   const std::size_t pairs = two ? height : (height + 1) / 2;
@@ -185,9 +186,9 @@ void winograd(const Kernels& a, const Kernels& b) {
   }
   std::vector<std::uint32_t> places;
   for (std::size_t pair = 0; pair < pairs; ++pair) places.push_back(static_cast<std::uint32_t>(pair * (two ? 1 : 2) * tiles * 4));
-  std::vector<std::int32_t> sums(4 * slice + slack, 7), by_hand(4 * slice, begins ? 0 : 7);
+  std::vector<std::int32_t> sums(4 * columns + slack, 7), by_hand(4 * columns, begins ? 0 : 7);
   for (std::size_t i = 0; i < by_hand.size(); ++i) {
-    const std::size_t o = i / slice, row = i % slice / (4 * tiles), column = i % (4 * tiles);
+    const std::size_t o = i / columns, row = i % columns / (4 * tiles), column = i % (4 * tiles);
     for (std::size_t t = 0; t < (two ? 2 : 1) * height * taps; ++t) {
       const std::size_t channel = t / (height * taps), tap = t % (height * taps);
       const std::size_t place = channel * plane + (row + tap / taps) * width + column + tap % taps;
@@ -195,9 +196,23 @@ void winograd(const Kernels& a, const Kernels& b) {
     }
   }
   if (a.winograd == nullptr) return;
-  a.winograd({at_points.data(), pairs, places.data(), 1, reinterpret_cast<const std::uint8_t*>(x.data()), cells * 4,
-              sums.data(), slice, begins});
+  const firebit::Winograd at{at_points.data(), pairs,  places.data(), 1,
+                             slices,           reinterpret_cast<const std::uint8_t*>(x.data()), cells * 4};
+  a.winograd(at, {sums.data(), columns, begins});
   compare("winograd by hand", sums, by_hand, by_hand.size());
+  if (!begins) return;
+  const auto limits = drawn<std::int32_t>(4, -2'000'000, 2'000'000);
+  const auto flips = drawn<std::uint8_t>(1, 0, 15);
+  std::vector<std::uint8_t> bits(columns + slack), bits_by_hand(columns);
+  for (std::size_t i = 0; i < by_hand.size(); ++i) {
+    const std::size_t o = i / columns, column = i % columns;
+    bits_by_hand[column] = static_cast<std::uint8_t>(bits_by_hand[column] ^ ((by_hand[i] > limits[o] ? 1u : 0u) << o));
+  }
+  for (std::uint8_t& nibble : bits_by_hand) nibble = static_cast<std::uint8_t>(nibble ^ flips[0]);
+  std::vector<std::int32_t> sixteenfold;
+  for (std::size_t o = 0; o < 4; ++o) sixteenfold.push_back(16 * limits[o]);
+  a.winograd_bits(at, {sixteenfold.data(), flips.data(), bits.data(), columns});
+  compare("winograd_bits by hand", bits, bits_by_hand, columns);
 }
 
 // Weights of which neighbours may be multiplied with 255 and added up in 16 bits.
@@ -251,7 +266,7 @@ void fill_quads(const Kernels& a, const Kernels& b) {
     stretches.push_back({static_cast<std::uint32_t>(column / slice), static_cast<std::uint32_t>(inside), length,
                          static_cast<std::uint32_t>(below(1000))});
   }
-  const firebit::Filling filling{stretches.data(), stretches.size(), 2, last, taps.data(), rows};
+  const firebit::Filling filling{stretches.data(), stretches.size(), 2, last, taps.data(), rows, 1};
   std::vector<std::uint8_t> x(2 * rows * slice + slack), y = x;
   a.fill_quads(filling, source.data(), 0x30201000u, x.data());
   b.fill_quads(filling, source.data(), 0x30201000u, y.data());
@@ -361,11 +376,14 @@ void step(const Kernels& a, const Kernels& b) {
   a.step({sums.data(), columns, channels, columns, limits.data(), flips.data(), x.data(), columns});
   b.step({sums.data(), columns, channels, columns, limits.data(), flips.data(), y.data(), columns});
   compare("step", x, y, quads * columns);
-  const auto each = drawn<std::int32_t>(columns, -9, 9);
-  const unsigned bit = static_cast<unsigned>(below(4));
-  a.step_each(sums.data(), each.data(), bit, columns, x.data());
-  b.step_each(sums.data(), each.data(), bit, columns, y.data());
-  compare("step_each", x, y, quads * columns);
+  const auto each = drawn<std::int32_t>(channels * columns, -9, 9);
+  a.step_each({sums.data(), columns, channels, columns, each.data(), flips.data(), x.data(), columns});
+  for (std::size_t i = 0; i < quads * columns; ++i) y[i] = flips[i / columns];
+  for (std::size_t i = 0; i < channels * columns; ++i) {
+    std::uint8_t& nibble = y[i / columns / 4 * columns + i % columns];
+    nibble = static_cast<std::uint8_t>(nibble ^ ((sums[i] > each[i] ? 1u : 0u) << i / columns % 4));
+  }
+  compare("step_each by hand", x, y, quads * columns);
 }
 
 }  // namespace

@@ -85,6 +85,9 @@ class Network:
         self.plan = plan
         self._executor = executor(plan, threads)
         self._batch = batch_size(plan)
+        # Asked for in every call, of a small network's time.
+        self._shape = plan.input.shape
+        self._logits_shape = (0 if plan.logits is None else len(plan.logits.bias),)
 
     def __reduce__(self) -> tuple[type["Network"], tuple[Plan, int]]:
         return type(self), (self.plan, self.threads)
@@ -150,12 +153,12 @@ class Network:
         Raises:
             UsageError: the network is an encoder, without logits.
         """
-        if self.is_encoder:
+        if self.plan.logits is None:
             raise UsageError(
                 "The network is an encoder: it has no classes to predict.",
                 "Ask it for codes(images), or compile the network with its last layer.",
             )
-        return self._collect(images, (self._class_count,), np.float64, batch, self._executor.logits)
+        return self._collect(images, self._logits_shape, np.float64, batch, self._executor.logits)
 
     def probabilities(self, images: "Images", batch: int | None = None) -> NDArray[np.float64]:
         """Softmax of the logits: float64 (N, classes) in 0 … 1, each row of sum 1.
@@ -245,7 +248,7 @@ class Network:
 
     @property
     def _class_count(self) -> int:
-        return 0 if self.plan.logits is None else len(self.plan.logits.bias)
+        return self._logits_shape[0]
 
     def _layer(self, name: str | None) -> str:
         if name is None:
@@ -279,12 +282,12 @@ class Network:
         compute: Callable[[Pixels], NDArray[Number]],
     ) -> NDArray[Number]:
         """What `compute` gives of the pixels, batch by batch: (N, *shape)."""
-        size = self.batch if batch is None else batch
-        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+        size = self._batch if batch is None else batch
+        if batch is not None and (isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1):
             raise UsageError(f"batch={batch!r} is not a number of pictures.", "Give a whole number from 1, or None.")
-        if _is_ready(images, self.input_shape) and len(images) <= size:
+        if _is_ready(images, self._shape) and len(images) <= size:
             return compute(images)
-        given = pictures(images, self.input_shape)
+        given = pictures(images, self._shape)
         if len(given) <= size:
             return compute(np.ascontiguousarray(given.pixels(slice(0, len(given)))))
         result = np.empty((len(given), *shape), kind)
