@@ -233,7 +233,7 @@ std::vector<std::vector<std::string>> Engine::methods() const {
   std::vector<std::vector<std::string>> found;
   for (const Layer& layer : layers_) {
     found.emplace_back();
-    for (const Term& term : layer.terms) found.back().emplace_back(names[static_cast<std::size_t>(term.method)]);
+    for (const Term& term : layer.terms) found.back().emplace_back(term.line > 0 ? "lines" : names[static_cast<std::size_t>(term.method)]);
   }
   return found;
 }

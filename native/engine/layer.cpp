@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "engine/lines.hpp"
 #include "engine/winograd.hpp"
 
 namespace firebit {
@@ -120,6 +121,7 @@ std::size_t Layer::value_bytes() const {
 std::size_t Layer::tile_slices() const {
   constexpr std::size_t cached = std::size_t{1} << 18;
   std::size_t bytes = 1;
+  if (terms[0].line > 0) return terms[0].line_slices();
   for (const Term& term : terms) bytes += term.has_panel() ? term.panel_bytes() : 0;
   return std::clamp<std::size_t>(cached / bytes, 1, most_slices);
 }
@@ -138,6 +140,7 @@ Layer prepare(LayerRecord record, const std::vector<Map>& maps, const std::vecto
     check(layer.terms.size() == 1 || sums == layer.units, "terms have different shapes");
     layer.units = sums;
   }
+  if (layer.terms.size() == 1 && fits_lines(layer.terms[0])) set_lines(layer.terms[0]);
   layer.fired = layer.units;
   if (record.rows == 0) {
     set_logits(layer, record);

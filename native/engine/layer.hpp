@@ -13,8 +13,6 @@
 
 namespace firebit {
 
-// Slices of a panel that are filled and used together.
-constexpr std::size_t most_slices = 4;
 constexpr std::size_t tile_columns = most_slices * slice;
 
 struct Layer {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "engine/weights.hpp"
+#include "engine/lines.hpp"
 #include "engine/winograd.hpp"
 
 namespace firebit {
@@ -34,7 +35,7 @@ void add_look_up(const Kernels& kernels, const Term& term, const Tile& tile, con
   const std::size_t outputs = group.end - group.first;
   for (std::size_t s = 0; s < tile.slices(); s += most_together) {
     const std::size_t some = std::min(most_together, tile.slices() - s), words = look_up_words(outputs);
-    look_up(kernels, term, group.index, {group.first, group.end}, panel + s * term.rows * slice, some,
+    look_up(kernels, term, group.index, {group.first, group.end}, panel + s * term.panel_step(), some,
             scratch.look_up_sums.data());
     for (std::size_t i = 0; i < some; ++i) {
       kernels.look_up_sums(scratch.look_up_sums.data() + i * words, outputs, matrix.bases.data() + group.first,
@@ -101,8 +102,9 @@ void look_up(const Kernels& kernels, const Term& term, std::size_t group, Output
                              look_up_words(some), slices, row == 0});
       continue;
     }
+    const std::size_t begin = term.line > 0 ? block_begin(term, row) : row * slices * slice;
     kernels.look_up({matrix.tables.data() + first * 16, matrix.offsets.data() + first, groups, some, matrix.chunk,
-                     panel + row * slices * slice, sums, look_up_words(some), slices, row == 0});
+                     panel + begin, sums, look_up_words(some), slices, row == 0});
   }
 }
 

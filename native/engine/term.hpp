@@ -12,6 +12,9 @@
 
 namespace firebit {
 
+// Slices of a panel that are filled and used together.
+constexpr std::size_t most_slices = 4;
+
 // How the values of a source lie in memory: nibbles of four channels [⌈C/4⌉][H][W]; bytes or int32 [C][H][W].
 enum class Format { bits, bytes, words };
 
@@ -87,6 +90,8 @@ struct Term {
   std::size_t rows = 0;               // of a panel
   std::size_t length = 0;             // of a row of dot
   std::vector<std::uint32_t> taps;    // where every row of a panel begins in a field; winograd: pairs in a panel
+  std::size_t line = 0;               // lookup: bytes of a line of a panel of lines; 0: it is a panel of rows
+  std::vector<std::uint8_t> inside;   // of lines: which of 64 columns are cells of the map, [columns of the kernel][64]
 
   // Of a dot over bits with narrow weights: outputs that lie side by side, their blocks, and parts of a row's bits.
   std::size_t width_of_rows() const { return std::min(row_width, rounded_up(outputs, slice)); }
@@ -100,10 +105,17 @@ struct Term {
     return has_quads() || method == Method::lookup || method == Method::tabled || method == Method::product ||
            method == Method::winograd;
   }
-  // Bytes of a slice of a panel, of all groups.
+  // Bytes of a slice of a panel, of all groups; of lines, a part of what all slices of a tile have together.
   std::size_t panel_bytes() const {
+    if (line > 0) return groups * rounded_up((lines() * line + line_slices() - 1) / line_slices(), slice);
     return groups * rows * slice * (method == Method::product ? sizeof(std::int16_t) : 1);
   }
+  // Lines of a group: a plane as the taps of each column of a kernel see it.
+  std::size_t lines() const { return planes_of_group() * kernel[1]; }
+  // Slices of every tile where there are lines.
+  std::size_t line_slices() const { return std::min(most_slices, sums.area() / slice); }
+  // From one slice of a panel of a group to the next.
+  std::size_t panel_step() const { return line > 0 ? slice : panel_bytes() / groups; }
   std::size_t planes_of_group() const { return field.planes / groups; }
   std::size_t first_plane(std::size_t group) const {
     return field.is_source && format == Format::bits ? group * inputs / 4 : group * planes_of_group();

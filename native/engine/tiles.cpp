@@ -66,13 +66,13 @@ void scatter(const Scratch& scratch, const Tile& tile, Outputs outputs, std::siz
 void look_up_tile(const Work& work, const Tile& tile, Outputs outputs, Scratch& scratch) {
   const Layer& layer = work.layer;
   const Term& term = layer.terms[0];
-  const std::size_t slice_bytes = term.rows * slice;
+  const std::size_t group_bytes = term.panel_bytes() / term.groups * tile.slices();
   for (std::size_t group = 0; group < term.groups; ++group) {
     const std::size_t first = group * term.outputs / 4;
     const Outputs some = term.groups > 1 ? Outputs{0, term.outputs} : outputs;
     const std::size_t quad = first + some.first / 4;
     for (std::size_t s = 0; s < tile.slices(); s += most_together) {
-      const std::uint8_t* panel = scratch.panel.data() + (group * tile.slices() + s) * slice_bytes;
+      const std::uint8_t* panel = scratch.panel.data() + group * group_bytes + s * term.panel_step();
       const std::size_t together = std::min(most_together, tile.slices() - s), count = some.end - some.first;
       look_up(work.kernels, term, group, some, panel, together, scratch.look_up_sums.data());
       for (std::size_t i = 0; i < together; ++i) {

@@ -105,6 +105,21 @@ def rows_of_five(draw: st.DrawFn, channels: int, size: tuple[int, int]) -> Term:
 
 
 @st.composite
+def as_wide(draw: st.DrawFn, source: str, channels: int, size: tuple[int, int]) -> Term:
+    """A convolution whose map is as wide as its source, and a multiple of 64 places: mostly one that can have lines."""
+    kernel, dilation = draw(sides(1, 5)), draw(sides(1, 2))
+    reach = [step * (side - 1) for step, side in zip(dilation, kernel, strict=True)]
+    groups = draw(st.sampled_from([count for count in (1, 1, 2, 4) if channels % count == 0]))
+    outputs, largest = groups * draw(st.integers(1, 40 // groups)), draw(st.sampled_from([1, 3, 20, 60, 250]))
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    weights = whole(random, largest, (outputs, channels // groups, *kernel))
+    top, left, rows = draw(st.integers(0, 3)), draw(st.integers(0, reach[1])), 64 // gcd(64, size[1])
+    down = rows * max(1, -(-(size[0] + top - reach[0]) // rows)) * draw(st.sampled_from([1, 1, 1, 2, 4]))
+    padding = (top, down + reach[0] - size[0] - top, left, reach[1] - left)
+    return Term(source, weights, (1, 1), padding, dilation, groups)
+
+
+@st.composite
 def some_tables(draw: st.DrawFn, weights: NDArray[np.int16]) -> Tables:
     """Tables of any chunk whose entries come near their bounds."""
     chunk, share = draw(st.sampled_from([1, 2, 3, 4, 5, 8, 64])), draw(st.floats(0.1, 0.95))
@@ -129,6 +144,10 @@ def made_terms(draw: st.DrawFn, kind: str, source: str, shape: tuple[int, ...], 
     if kind == "winograd":
         term = draw(rows_of_five(channels, (shape[1], shape[2])))
         return (replace(term, pool=draw(st.none() | pools(("max", "sum")))),)
+    if kind == "lines":
+        term = draw(as_wide(source, channels, (shape[1], shape[2])))
+        tables = draw(some_tables(term.weights)) if draw(st.booleans()) else None
+        return (replace(term, tables=tables, pool=draw(st.none() | pools(("max", "sum")))),)
     term = draw(convolutions(source, channels, largest))
     if kind in SIGNS:
         return (replace(term, weights=signs(term.weights)),)
@@ -175,12 +194,17 @@ def plans(draw: st.DrawFn, kind: str) -> Plan:
         size, post = (17, 18), Pool("sum", (16, 17), (1, 1))
     if kind == "winograd":
         channels, size = 1 + channels % 4, draw(sides(1, 36))
+    if kind == "lines":
+        channels, size = (
+            draw(st.integers(1, 60)),
+            (draw(st.integers(1, 20)), draw(st.sampled_from([2, 4, 6, 8, 16, 32, 64]))),
+        )
     layers = () if kind in ("product", "winograd", "bytes") else (firing(channels, post),)
     try:
         shape = (channels, *size) if post is None else post.shape((channels, *size))
         terms = made_terms(draw, kind, layers[0].name if layers else "input", shape, largest)
         seen = Input((channels, *size), tuple(random.integers(0, 256, channels).tolist()))
-        precision = "fast" if kind == "fast" else "exact"
+        precision = "fast" if any(term.tables is not None for term in terms) else "exact"
         plan = Plan(seen, (*layers, made_layer(draw, kind, terms, shape)), precision=precision)
         weights = whole(random, 999, (3, int(np.prod(plan.values["made"].shape))))
         last = Logits("last", (Term("made", weights),), 0.37, np.array([0.1, -0.2, 1e-3]))
@@ -192,7 +216,7 @@ def plans(draw: st.DrawFn, kind: str) -> Plan:
 
 SIGNS = ("signs", "sign dot")
 METHODS = {
-    **{name: name for name in ("product", "winograd", "bytes", "lookup", "tabled", "scalar", "dot")},
+    **{name: name for name in ("product", "winograd", "bytes", "lookup", "lines", "tabled", "scalar", "dot")},
     **{"signs": "popcount", "sign dot": "dot"},
 }
 """What some kinds are there for: at least one instruction set must compute one of their layers that way."""
