@@ -95,6 +95,32 @@ void nearest_in_lists(const Codes& queries, const Codes& codes, const Ranks& ran
                             limit, out);
 }
 
+template <class Item>
+using Matrix = nb::ndarray<const Item, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Sums = nb::ndarray<std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+// `Sum` holds the sizes of 256 items. The compiler finds the vectors.
+template <class Item, class Sum>
+void row_sizes(const Matrix<Item>& values, const Sums& out) {
+  constexpr std::size_t together = 256;
+  if (out.shape(0) != values.shape(0)) throw nb::value_error("out has another size");
+  nb::gil_scoped_release released;
+  const std::size_t length = values.shape(1);
+  for (std::size_t row = 0; row < values.shape(0); ++row) {
+    const Item* from = values.data() + row * length;
+    std::int64_t all = 0;
+    for (std::size_t first = 0; first < length; first += together) {
+      Sum sum = 0;
+      for (std::size_t i = first; i < std::min(first + together, length); ++i) {
+        const auto value = static_cast<Sum>(from[i]);
+        sum = static_cast<Sum>(sum + (from[i] < 0 ? static_cast<Sum>(-value) : value));
+      }
+      all += sum;
+    }
+    out.data()[row] = all;
+  }
+}
+
 std::vector<std::string> instruction_sets() {
   std::vector<std::string> names;
   for (const firebit::Kernels& kernels : firebit::available_kernels()) names.emplace_back(kernels.name);
@@ -275,6 +301,10 @@ NB_MODULE(_native, module) {
   module.def("nearest_in_lists", &nearest_in_lists, "queries"_a.noconvert(), "codes"_a.noconvert(), "ranks"_a.noconvert(),
              "offsets"_a.noconvert(), "lists"_a.noconvert(), "limit"_a, "distances"_a.noconvert(), "found"_a.noconvert(),
              "instruction_set"_a, "The same among the codes of some lists per query.");
+  module.def("row_sizes", &row_sizes<std::int8_t, std::uint16_t>, "values"_a.noconvert(), "out"_a.noconvert(),
+             "Fill out (n,) with the sums of the sizes of rows (n, length).");
+  module.def("row_sizes", &row_sizes<std::int16_t, std::uint32_t>, "values"_a.noconvert(), "out"_a.noconvert(),
+             "Fill out (n,) with the sums of the sizes of rows (n, length).");
   module.def("instruction_sets", &instruction_sets, "The instruction sets this processor can run, best first.");
   module.def("cpu_features", &firebit::cpu_features, "What this processor offers, of the features Firebit knows of.");
   add_engine(module);

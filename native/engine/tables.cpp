@@ -1,7 +1,9 @@
 #include "engine/weights.hpp"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
+#include <limits>
 #include <numeric>
 #include <stdexcept>
 #include <utility>
@@ -25,34 +27,62 @@ class Row {
   Row(const Term& term, const std::int16_t* weights, std::int64_t multiplier)
       : taps_(term.kernel[0] * term.kernel[1]), inputs_(term.inputs), weights_(weights), multiplier_(multiplier) {
     most.reserve(quads(inputs_) * taps_);
-    for (std::size_t group = 0; group < quads(inputs_) * taps_; ++group) {
-      std::int64_t above = 0, below = 0;
-      for (std::size_t j = 0; j < channels(group); ++j) {
-        const std::int64_t weight = at(group, j);
-        above += std::max<std::int64_t>(weight, 0);
-        below += std::min<std::int64_t>(weight, 0);
+    for (std::size_t plane = 0; plane < quads(inputs_); ++plane) {
+      for (std::size_t tap = 0; tap < taps_; ++tap) {
+        const Four four = at(plane, tap);
+        std::int32_t above = 0, below = 0;
+        for (std::int32_t weight : four) {
+          above += std::max(weight, 0);
+          below += std::min(weight, 0);
+        }
+        most.push_back(rounded(above - below));
+        if (multiplier_ == 0) base += below;
       }
-      most.push_back(rounded(above - below));
-      if (multiplier_ == 0) base += below;
     }
   }
 
-  // Absent channels are bits 0: the entries that they would choose are never read.
+  // Absent channels have the weight 0: the entries that they would choose are never read.
   void entries(std::size_t group, std::int32_t (&to)[16]) const {
-    std::fill(std::begin(to), std::end(to), 0);
-    std::int32_t least = 0;
-    for (std::size_t j = 0; j < channels(group); ++j) {
-      const std::int32_t weight = at(group, j);
-      least += std::min(weight, 0);
-      for (std::size_t i = 0; i < (std::size_t{1} << j); ++i) to[(std::size_t{1} << j) + i] = to[i] + weight;
+    const Four four = at(group / taps_, group % taps_);
+    for (std::size_t i = 0; i < 16; ++i) to[i] = entry(four, i);
+    if (multiplier_ == 0) return;
+    for (std::int32_t& entry : to) entry = static_cast<std::int32_t>(rounded(entry));
+  }
+
+  // The same where they fit bytes. The compiler finds the vectors, where nothing is rounded.
+  void entries(std::size_t group, std::uint8_t* to) const {
+    std::uint8_t found[16];
+    if (multiplier_ == 0) {
+      const Four four = at(group / taps_, group % taps_);
+      for (std::size_t i = 0; i < 16; ++i) found[i] = static_cast<std::uint8_t>(entry(four, i));
+    } else {
+      std::int32_t wide[16];
+      entries(group, wide);
+      std::transform(std::begin(wide), std::end(wide), found, [](std::int32_t entry) { return static_cast<std::uint8_t>(entry); });
     }
-    const std::size_t used = std::size_t{1} << channels(group);
-    for (std::size_t i = 0; i < used; ++i) to[i] = static_cast<std::int32_t>(rounded(to[i] - least));
+    std::copy(std::begin(found), std::end(found), to);
   }
 
  private:
-  std::size_t channels(std::size_t group) const { return std::min<std::size_t>(4, inputs_ - group / taps_ * 4); }
-  std::int16_t at(std::size_t group, std::size_t j) const { return weights_[(group / taps_ * 4 + j) * taps_ + group % taps_]; }
+  using Four = std::array<std::int32_t, 4>;
+
+  // A partial sum, from the least.
+  static std::int32_t entry(const Four& four, std::size_t index) {
+    std::int32_t sum = 0;
+    for (std::size_t j = 0; j < 4; ++j) {
+      const std::int32_t chosen = -static_cast<std::int32_t>(index >> j & 1);
+      sum += (four[j] & chosen) - std::min(four[j], 0);
+    }
+    return sum;
+  }
+
+  Four at(std::size_t plane, std::size_t tap) const {
+    Four found{};
+    const std::size_t channels = std::min<std::size_t>(4, inputs_ - plane * 4);
+    for (std::size_t j = 0; j < channels; ++j) found[j] = weights_[(plane * 4 + j) * taps_ + tap];
+    return found;
+  }
+
   std::int64_t rounded(std::int64_t entry) const {
     constexpr std::int64_t half = std::int64_t{1} << (fraction_bits - 1);
     return multiplier_ == 0 ? entry : (entry * multiplier_ + half) >> fraction_bits;
@@ -98,17 +128,22 @@ struct Balanced {
   }
 
  private:
+  // Entries are below 2¹⁸, those of a block below 2³¹ together.
+  static constexpr std::int64_t most_of_all = std::numeric_limits<std::int32_t>::max();
+  static std::size_t bunch_of(std::uint64_t rank) { return static_cast<std::uint32_t>(rank); }
+
   // Bunches of `size` become half as many of twice the size.
   void join(std::size_t size) {
-    std::vector<std::size_t> ranks(sums.size());
-    std::iota(ranks.begin(), ranks.end(), std::size_t{0});
-    std::sort(ranks.begin(), ranks.end(), [&](std::size_t a, std::size_t b) { return sums[a] != sums[b] ? sums[a] > sums[b] : a < b; });
+    // Bunches from the largest sum on, of equal ones the first: as one number each, which are quick to compare.
+    std::vector<std::uint64_t> ranks;
+    for (std::size_t i = 0; i < sums.size(); ++i) ranks.push_back(static_cast<std::uint64_t>(most_of_all - sums[i]) << 32 | i);
+    std::sort(ranks.begin(), ranks.end());
     const std::vector<std::size_t> groups = std::move(order);
     const std::vector<std::int64_t> all = std::move(sums);
     order.clear();
     sums.clear();
     for (std::size_t i = 0; i < all.size() / 2; ++i) {
-      const std::size_t pair[2] = {ranks[i], ranks[all.size() - 1 - i]};
+      const std::size_t pair[2] = {bunch_of(ranks[i]), bunch_of(ranks[all.size() - 1 - i])};
       for (std::size_t bunch : pair) order.insert(order.end(), groups.data() + bunch * size, groups.data() + (bunch + 1) * size);
       sums.push_back(all[pair[0]] + all[pair[1]]);
     }
@@ -177,10 +212,7 @@ Matrix look_up_matrix(const std::vector<Row>& rows, std::size_t chunk, const Ord
       const std::vector<std::size_t>& order = matrix.is_balanced ? orders.of[o][first / block] : plain;
       for (std::size_t i = 0; i < order.size(); ++i) {
         if (order[i] == count) continue;
-        std::int32_t entries[16];
-        rows[o].entries(first + order[i], entries);
-        std::transform(std::begin(entries), std::end(entries), matrix.tables.data() + (at + i) * 16,
-                       [](std::int32_t entry) { return static_cast<std::uint8_t>(entry); });
+        rows[o].entries(first + order[i], matrix.tables.data() + (at + i) * 16);
         matrix.offsets[at + i] = static_cast<std::uint16_t>(order[i] * slice);
       }
     });

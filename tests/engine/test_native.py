@@ -1,11 +1,13 @@
 """Every instruction set that runs here against bits counted one by one."""
 
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from firebit.engine import native
@@ -138,6 +140,29 @@ def test_without_native_code_numpy_does_it(monkeypatch: pytest.MonkeyPatch) -> N
     assert native.hamming(a, a).tolist() == count(a, a)
 
 
+ROWS = st.tuples(st.integers(1, 9), st.integers(0, 700))
+
+
+@pytest.mark.parametrize("native_code", [True, False])
+@given(
+    hnp.arrays(np.int8, ROWS, elements=st.integers(-128, 127))
+    | hnp.arrays(np.int16, ROWS, elements=st.integers(-32_768, 32_767))
+    | hnp.arrays(np.int32, ROWS, elements=st.integers(-(2**31), 2**31 - 1))
+)
+def test_sizes_of_rows_by_hand(native_code: bool, values: NDArray[np.signedinteger[Any]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        if not native_code:
+            patch.setattr(native, "_native", None)
+        found = native.row_sizes(values)
+    assert found.tolist() == [sum(abs(int(value)) for value in row) for row in values]
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int16])
+def test_sizes_of_long_rows_do_not_overflow(kind: type[np.signedinteger[Any]]) -> None:
+    least = int(np.iinfo(kind).min)
+    assert native.row_sizes(np.full((3, 200_001), least, kind)).tolist() == [-least * 200_001] * 3
+
+
 def test_the_best_instruction_set_is_the_default() -> None:
     assert native.instruction_set() == native.instruction_sets()[0]
     vectors = [name for name in ("avx512", "avx2") if name in native.instruction_sets()]
@@ -165,6 +190,9 @@ def test_the_native_module_trusts_nobody() -> None:
     for arguments in wrong:
         with pytest.raises((ValueError, TypeError)):
             _native.hamming(*arguments)
+    for rows, sizes in ((codes.astype(np.int8), np.zeros(3, np.int64)), (codes, np.zeros(2, np.int64))):
+        with pytest.raises((ValueError, TypeError)):
+            _native.row_sizes(rows, sizes)
     readonly = out.copy()
     readonly.flags.writeable = False
     with pytest.raises(TypeError):

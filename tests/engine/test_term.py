@@ -1,24 +1,23 @@
-"""Sums of a term's weights, by which it is checked before it is run."""
+"""Bounds of a term's sums, by which it is checked before it is run."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
-from firebit.engine.term import sizes_of_rows
+from firebit.engine.pool import Pool
+from firebit.engine.term import Term
 
 
-@settings(max_examples=60)
-@given(
-    hnp.arrays(np.int16, st.tuples(st.integers(1, 9), st.integers(0, 700)), elements=st.integers(-127, 127))
-    | hnp.arrays(np.int8, st.tuples(st.integers(1, 9), st.integers(0, 700)), elements=st.integers(-127, 127))
-    | hnp.arrays(np.int16, st.tuples(st.integers(1, 9), st.integers(0, 700)), elements=st.integers(-32_767, 32_767))
-)
-def test_sizes_of_rows_are_added_up_without_overflow(weights: np.ndarray) -> None:
-    assert sizes_of_rows(weights).tolist() == [sum(abs(int(weight)) for weight in row) for row in weights]
+@pytest.mark.parametrize("kind", [np.int8, np.int16])
+def test_a_linear_term_reaches_the_sizes_of_its_weights_times_the_largest_value(kind: type) -> None:
+    weights = np.array([[1, -2, 3], [0, 0, -127]], kind)
+    assert Term("seen", weights).bound((3,), 255).tolist() == [6 * 255, 127 * 255]
 
 
-@pytest.mark.parametrize("length", [1 << 17, 3 << 16, 9216])
-def test_rows_of_the_largest_bytes_do_not_overflow(length: int) -> None:
-    assert sizes_of_rows(np.full((3, length), -127, np.int16)).tolist() == [127 * length] * 3
+def test_a_pooled_term_reaches_as_much_at_every_cell_of_a_window() -> None:
+    weights = np.full((1, 2, 2, 2), -5, np.int16)
+    term = Term("seen", weights, pool=Pool("sum", (2, 3), (1, 1)))
+    assert term.bound((2, 6, 6), 1).tolist() == [8 * 5 * 6]
+
+
+def test_a_shortcut_reaches_the_size_of_its_coefficients() -> None:
+    assert Term("seen", np.array([70_000, -3], np.int32)).bound((2, 4, 4), 9).tolist() == [630_000, 27]

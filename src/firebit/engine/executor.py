@@ -122,8 +122,9 @@ class NativeExecutor:
 
     Attributes:
         methods: how the terms of every layer are computed, the logits' under their name: "lookup" (tables of 16 bytes),
-            "lines" (the same, where taps of one column share what they see), "wide" (tables of 64 bytes), "popcount" (weights of ±1), "tabled" (tables of 32 bits, made on the fly), "bytes" and
-            "product" (of bytes, of 16 bits), "winograd" (fewer of these), "dot", "shortcut" or "scalar".
+            "lines" (the same, where taps of one column share what they see), "wide" (tables of 64 bytes), "popcount"
+            (weights of ±1), "tabled" (tables of 32 bits, made on the fly), "bytes" and "product" (of bytes, of 16
+            bits), "winograd" (fewer of these), "dot", "shortcut" or "scalar".
         value_bytes: what holds the activations of one picture; those that nobody reads any more are overwritten.
     """
 

@@ -8,17 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from firebit.engine import native
 from firebit.engine.check import LONGEST_SIDE, MOST_CELLS, MOST_COLUMNS, MOST_GROUPS, check, is_count
 from firebit.engine.pool import Pool
 from firebit.engine.tables import Tables
 
 Shape = tuple[int, ...]
-
-_HALVINGS = 8
-"""2⁸ bytes of up to 127 add up in 16 bits."""
-
-_CACHED = 1 << 17
-"""Weights whose sizes are added up at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +122,7 @@ class Term:
     def bound(self, source: Shape, largest: int) -> NDArray[np.float64]:
         """The largest size of its sums per channel, float64 (O,), pooling included, of values up to `largest`."""
         if self.tables is None:
-            sizes = sizes_of_rows(self.weights.reshape(self.channels, -1))
+            sizes = native.row_sizes(self.weights.reshape(self.channels, -1))
         else:
             sizes = self.tables.most(self.weights).sum(1)  # type: ignore[arg-type]
         sums = self.sums(source)
@@ -140,27 +135,6 @@ class Term:
 def is_linear_bytes(weights: NDArray[Any]) -> bool:
     """Whether weights are bytes where they may be: those of a linear layer, which can be many."""
     return weights.ndim == 2 and weights.dtype == np.int8
-
-
-def sizes_of_rows(weights: NDArray[np.signedinteger[Any]]) -> NDArray[np.int64]:
-    """Sums of the sizes of rows (O, N): int64 (O,). Some rows at a time, so that what is made stays in the cache."""
-    some = max(1, _CACHED // max(1, weights.shape[1]))
-    parts = [row_sums(np.abs(weights[first : first + some])) for first in range(0, len(weights), some)]
-    return np.concatenate(parts)
-
-
-def row_sums(sizes: NDArray[np.signedinteger[Any]]) -> NDArray[np.int64]:
-    """Sums of rows (O, N) of numbers ≥ 0: int64 (O,). Those that fit a byte are added up in 16 bits first."""
-    if sizes.dtype == np.int8:
-        sizes = sizes.astype(np.int16)
-    if sizes.dtype == np.int16 and sizes.size and sizes.max() <= np.iinfo(np.int8).max:
-        for _ in range(_HALVINGS):
-            half, odd = divmod(sizes.shape[1], 2)
-            if odd or half == 0:
-                break
-            sizes = sizes[:, :half] + sizes[:, half:]
-    total: NDArray[np.int64] = sizes.sum(1, dtype=np.int64)
-    return total
 
 
 def pooled_cells(pool: Pool | None, output: Shape) -> int:
