@@ -32,18 +32,17 @@ struct Filling {
   std::size_t last_columns;        // columns of the last slice that are used; the others become 0
   const std::uint32_t* taps;       // where every row of the panel begins, in source elements
   std::size_t rows;
-  std::size_t together;            // slices whose rows lie side by side: [slices / together][rows][together][64]
 };
 
-// Slices that `look_up` sees together.
+// Slices that are looked up together.
 constexpr std::size_t most_together = 2;
 
 // Look-ups of u8 tables, [outputs][groups][16]: 16 entries for every output and group of four bits, groups in an order of
 // each output's own, so that those with large entries can come beside those with small ones. `offsets`, [outputs][groups],
-// say where in the panel the indices of each lie, in bytes of one slice. `slices` are 1 or 2, whose rows lie side by side
-// in the panel: [rows][slices][64]. sums, [outputs][64] in an order of their own, grow by the entries, or begin with them;
-// those of the second slice lie `sums_slice` words behind. The entries of `chunk` groups in a row add up to at most 255,
-// all sums to at most 65,535.
+// say where in the panel the indices of each lie, in bytes. sums, [outputs][64] in an order of their own, grow by the
+// entries, or begin with them. `slices` are 1 or 2: what the second sees lies `second` bytes behind what the first does, and
+// its sums `sums_slice` words behind. The entries of `chunk` groups in a row add up to at most 255, all sums to at most
+// 65,535.
 struct Lookup {
   const std::uint8_t* tables;
   const std::uint16_t* offsets;
@@ -51,6 +50,7 @@ struct Lookup {
   std::size_t outputs;
   std::size_t chunk;
   const std::uint8_t* panel;
+  std::size_t second;
   std::uint16_t* sums;
   std::size_t sums_slice;
   std::size_t slices;
@@ -65,6 +65,7 @@ struct SignLookup {
   std::size_t groups;
   std::size_t outputs;
   const std::uint8_t* panel;
+  std::size_t second;
   std::uint16_t* sums;
   std::size_t sums_slice;
   std::size_t slices;

@@ -18,8 +18,6 @@ namespace {
 
 constexpr std::size_t most_pictures = 16;
 constexpr std::size_t pass_bytes = std::size_t{1} << 22;
-// Of a batch, per thread.
-constexpr std::size_t shares = 8;
 
 // Counts forks: in a child the threads of its parent are gone, and locks may be held by nobody.
 std::atomic<std::size_t> forks{0};
@@ -147,14 +145,14 @@ void Engine::run(const std::uint8_t* input, std::size_t pictures, Result result,
   auto* to = static_cast<std::uint8_t*>(out);
   const std::size_t workers = mine->spaces.size();
   if (workers > 1 && pictures >= workers) {
-    // Whole pictures for every thread: no layer is waited for. Few at a time, so that a slow core holds nobody up for
-    // long.
+    // Whole pictures for every thread: no layer is waited for.
     const std::size_t bytes = result_bytes(result, layer);
-    const std::size_t some = std::clamp<std::size_t>(pictures / (shares * workers), 1, pass_);
-    mine->team.each((pictures + some - 1) / some, [&](std::size_t task, std::size_t worker) {
-      const std::size_t first = task * some;
-      run_pass(mine->spaces[worker], mine->alone, input + first * input_.size(), std::min(some, pictures - first), result,
-               layer, to + first * bytes);
+    std::atomic<std::size_t> taken{0};
+    mine->team.each(workers, [&](std::size_t, std::size_t worker) {
+      for (Share share = take(taken, pictures, workers); share.count > 0; share = take(taken, pictures, workers)) {
+        run_pass(mine->spaces[worker], mine->alone, input + share.first * input_.size(), share.count, result, layer,
+                 to + share.first * bytes);
+      }
     });
   } else {
     run_part(mine->spaces[0], mine->team, input, pictures, result, layer, to);
@@ -165,6 +163,16 @@ void Engine::run(const std::uint8_t* input, std::size_t pictures, Result result,
   } else {
     pool.alone.push_back(std::move(mine));
   }
+}
+
+// Many while there are many left, so that tables serve several pictures; in the end few, so that nobody waits for long.
+Engine::Share Engine::take(std::atomic<std::size_t>& taken, std::size_t pictures, std::size_t workers) const {
+  std::size_t first = taken.load(), count = 0;
+  do {
+    if (first >= pictures) return {first, 0};
+    count = std::clamp<std::size_t>((pictures - first) / (2 * workers), 1, pass_);
+  } while (!taken.compare_exchange_weak(first, first + count));
+  return {first, count};
 }
 
 void Engine::run_part(Workspace& space, Team& team, const std::uint8_t* input, std::size_t pictures, Result result,

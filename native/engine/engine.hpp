@@ -54,6 +54,11 @@ class Engine {
   Pool& pool();
   void run_pass(Workspace& space, Team& team, const std::uint8_t* input, std::size_t pictures, Result result,
                 std::size_t layer, std::uint8_t* out) const;
+  // Pictures of a call that a thread takes at once; no more are left where there are none.
+  struct Share {
+    std::size_t first, count;
+  };
+  Share take(std::atomic<std::size_t>& taken, std::size_t pictures, std::size_t workers) const;
   void run_part(Workspace& space, Team& team, const std::uint8_t* input, std::size_t pictures, Result result,
                 std::size_t layer, std::uint8_t* out) const;
   void write(const Work& work, Result result, std::uint8_t* out) const;

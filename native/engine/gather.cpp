@@ -104,8 +104,7 @@ void fill_panel(const Kernels& kernels, const Term& term, const Values& fields, 
   if (term.method == Method::winograd) return fill_winograd(kernels, term, fields, tile, panel);
   if (term.line > 0) return fill_lines(term, fields, tile, panel);
   const std::size_t count = stretches_of(term, tile, fields.stride, stretches);
-  const Filling filling{stretches, count, tile.slices(), tile.last_columns(), term.taps.data(), term.rows,
-                        term.method == Method::lookup ? most_together : 1};
+  const Filling filling{stretches, count, tile.slices(), tile.last_columns(), term.taps.data(), term.rows};
   const std::size_t bytes = term.panel_bytes() / term.groups * tile.slices();
   for (std::size_t group = 0; group < term.groups; ++group, panel += bytes) {
     const std::uint8_t* source = fields.data + term.first_plane(group) * term.field.plane();

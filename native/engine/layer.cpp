@@ -121,7 +121,7 @@ std::size_t Layer::value_bytes() const {
 std::size_t Layer::tile_slices() const {
   constexpr std::size_t cached = std::size_t{1} << 18;
   std::size_t bytes = 1;
-  if (terms[0].line > 0) return terms[0].line_slices();
+  if (terms[0].line > 0) return most_slices;
   for (const Term& term : terms) bytes += term.has_panel() ? term.panel_bytes() : 0;
   return std::clamp<std::size_t>(cached / bytes, 1, most_slices);
 }

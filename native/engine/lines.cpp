@@ -11,7 +11,7 @@ namespace firebit {
 namespace {
 
 constexpr std::size_t largest_panel = std::size_t{1} << 18;
-constexpr std::size_t largest_line = std::size_t{1} << 12;
+constexpr std::size_t largest_line = std::size_t{1} << 10;
 
 // Rows of a line below the first of a tile.
 std::size_t rows_below(const Term& term) { return (term.kernel[0] - 1) * term.dilation[0]; }
@@ -25,13 +25,10 @@ std::size_t place(const Term& term, std::size_t group, std::size_t block_first, 
   return (plane * across + tap % across) * line + tap / across * term.dilation[0] * term.sums.width;
 }
 
-// The kernel multiplies offsets with this: a panel of rows has so many slices side by side.
-std::size_t scale_of(const Term& term) { return std::min(most_together, term.line_slices()); }
-
 // Whether nibbles of the source are those of the lines, and as wide.
 bool is_alike(const Term& term) {
   const bool aligned = term.groups == 1 || term.inputs % 4 == 0;
-  return aligned && term.in.width == term.sums.width && slice % term.sums.width == 0 && term.sums.width % 2 == 0;
+  return aligned && term.in.width == term.sums.width && slice % term.sums.width == 0;
 }
 
 // Columns that a tap's column lies to the right of the place it is summed up for.
@@ -44,7 +41,7 @@ class Middle {
  public:
   Middle(const Term& term, const Tile& tile) : width_(term.sums.width) {
     const std::size_t row = tile.first % term.sums.area() / width_, top = term.padding[0];
-    const std::size_t rows = tile.columns / width_ + rows_below(term);
+    const std::size_t rows = term.line_slices() * slice / width_ + rows_below(term);
     const std::size_t above = std::min(rows, top > row ? top - row : 0);
     first_ = row + above - top;
     count_ = first_ < term.in.height ? std::min(rows - above, term.in.height - first_) : 0;
@@ -60,6 +57,15 @@ class Middle {
   alignas(64) std::uint8_t bytes_[largest_line + 3 * slice] = {};
 };
 
+// What is written beyond a line is overwritten by the next, or read by nobody.
+void mask(const std::uint8_t* from, const std::uint8_t* inside, std::size_t line, std::uint8_t* to) {
+  for (std::size_t i = 0; i < line; i += slice) {
+    std::uint8_t some[slice];
+    for (std::size_t j = 0; j < slice; ++j) some[j] = from[i + j] & inside[j];
+    std::memcpy(to + i, some, slice);
+  }
+}
+
 }  // namespace
 
 bool fits_lines(const Term& term) {
@@ -70,7 +76,7 @@ bool fits_lines(const Term& term) {
   if ((term.kernel[1] - 1) * term.dilation[1] > slice || line_of(term) > largest_line) return false;
   // Groups of a block begin somewhere in a plane, and end in another.
   const std::size_t planes = lookup_block / (term.kernel[0] * term.kernel[1]) + 2;
-  const std::size_t farthest = planes * term.kernel[1] * line_of(term) / scale_of(term);
+  const std::size_t farthest = planes * term.kernel[1] * line_of(term);
   return farthest <= std::numeric_limits<std::uint16_t>::max() && term.lines() * line_of(term) <= largest_panel;
 }
 
@@ -82,7 +88,7 @@ void set_lines(Term& term) {
     for (std::size_t first = 0; first < term.rows; first += block) {
       const std::size_t count = outputs * matrix.chunks_of(std::min(block, term.rows - first));
       for (std::uint16_t* end = offset + count; offset < end; ++offset) {
-        *offset = static_cast<std::uint16_t>(place(term, first + *offset / slice, first, line) / scale_of(term));
+        *offset = static_cast<std::uint16_t>(place(term, first + *offset / slice, first, line));
       }
     }
   }
@@ -101,19 +107,17 @@ std::size_t block_begin(const Term& term, std::size_t first) {
 }
 
 void fill_lines(const Term& term, const Values& source, const Tile& tile, std::uint8_t* panel) {
+  // Tiles of several pictures see all of each.
   Middle middle(term, tile);
-  const std::uint8_t* picture = source.data + tile.first / term.sums.area() * source.stride;
+  const std::size_t columns = term.line_slices() * slice, area = term.sums.area();
   for (std::size_t group = 0; group < term.groups; ++group, panel += term.panel_bytes() / term.groups * tile.slices()) {
-    std::uint8_t* line = panel;
-    for (std::size_t plane = 0; plane < term.planes_of_group(); ++plane) {
-      middle.fill(picture + (term.first_plane(group) + plane) * term.in.area());
-      for (std::size_t x = 0; x < term.kernel[1]; ++x, line += term.line) {
-        const std::uint8_t *from = middle.at(shift_of(term, x)), *inside = term.inside.data() + x * slice;
-        // What is written beyond a line is overwritten by the next, or read by nobody.
-        for (std::size_t i = 0; i < term.line; i += slice) {
-          std::uint8_t some[slice];
-          for (std::size_t j = 0; j < slice; ++j) some[j] = from[i + j] & inside[j];
-          std::memcpy(line + i, some, slice);
+    for (std::size_t done = 0; done < tile.columns; done += columns) {
+      const std::uint8_t* picture = source.data + (tile.first + done) / area * source.stride;
+      std::uint8_t* line = panel + term.slice_begin(done / slice);
+      for (std::size_t plane = 0; plane < term.planes_of_group(); ++plane) {
+        middle.fill(picture + (term.first_plane(group) + plane) * term.in.area());
+        for (std::size_t x = 0; x < term.kernel[1]; ++x, line += term.line) {
+          mask(middle.at(shift_of(term, x)), term.inside.data() + x * slice, term.line, line);
         }
       }
     }

@@ -31,16 +31,11 @@ struct Group {
 
 void add_look_up(const Kernels& kernels, const Term& term, const Tile& tile, const std::uint8_t* panel, Group group,
                  Scratch& scratch, std::int32_t* sums, std::size_t stride, bool begins) {
-  const Matrix& matrix = term.matrices[group.index];
-  const std::size_t outputs = group.end - group.first;
-  for (std::size_t s = 0; s < tile.slices(); s += most_together) {
-    const std::size_t some = std::min(most_together, tile.slices() - s), words = look_up_words(outputs);
-    look_up(kernels, term, group.index, {group.first, group.end}, panel + s * term.panel_step(), some,
-            scratch.look_up_sums.data());
-    for (std::size_t i = 0; i < some; ++i) {
-      kernels.look_up_sums(scratch.look_up_sums.data() + i * words, outputs, matrix.bases.data() + group.first,
-                           sums + (s + i) * slice, stride, begins);
-    }
+  const std::size_t outputs = group.end - group.first, words = look_up_words(outputs);
+  look_up(kernels, term, group.index, {group.first, group.end}, panel, tile.slices(), scratch.look_up_sums.data());
+  for (std::size_t s = 0; s < tile.slices(); ++s) {
+    kernels.look_up_sums(scratch.look_up_sums.data() + s * words, outputs, term.matrices[group.index].bases.data() + group.first,
+                         sums + s * slice, stride, begins);
   }
 }
 
@@ -90,21 +85,44 @@ void add_product(const Kernels& kernels, const Term& term, const Tile& tile, con
 
 std::size_t look_up_words(std::size_t outputs) { return 4 * quads(outputs) * slice; }
 
+namespace {
+
+// Outputs whose tables of a block stay in the second cache while all slices of a tile look them up.
+constexpr std::size_t look_up_outputs = 64;
+
+// Groups of a block, for some outputs of it.
+struct Part {
+  std::size_t row, groups, first, outputs, place;
+};
+
+void look_up_part(const Kernels& kernels, const Term& term, const Matrix& matrix, const Part& part, const std::uint8_t* panel,
+                  std::size_t slices, std::uint16_t* sums, std::size_t words) {
+  const std::uint8_t* block = panel + (term.line > 0 ? block_begin(term, part.row) : part.row * slice);
+  for (std::size_t s = 0; s < slices; s += most_together) {
+    const std::size_t begin = term.slice_begin(s), second = term.slice_begin(s + 1) - begin, some = std::min(most_together, slices - s);
+    std::uint16_t* to = sums + s * words + part.first * slice;
+    if (matrix.codes.size() > 0) {
+      kernels.look_up_signs({matrix.codes.data() + part.place, part.groups, part.outputs, block + begin, second, to, words, some, part.row == 0});
+    } else {
+      kernels.look_up({matrix.tables.data() + part.place * 16, matrix.offsets.data() + part.place, part.groups, part.outputs,
+                       matrix.chunk, block + begin, second, to, words, some, part.row == 0});
+    }
+  }
+}
+
+}  // namespace
+
 void look_up(const Kernels& kernels, const Term& term, std::size_t group, Outputs outputs, const std::uint8_t* panel,
              std::size_t slices, std::uint16_t* sums) {
   const Matrix& matrix = term.matrices[group];
   const std::size_t all = 4 * quads(term.outputs), some = 4 * quads(outputs.end - outputs.first);
   const std::size_t block = lookup_block_of(matrix.chunk);
   for (std::size_t row = 0; row < term.rows; row += block) {
-    const std::size_t groups = matrix.chunks_of(std::min(block, term.rows - row)), first = row * all + outputs.first * groups;
-    if (matrix.codes.size() > 0) {
-      kernels.look_up_signs({matrix.codes.data() + first, groups, some, panel + row * slices * slice, sums,
-                             look_up_words(some), slices, row == 0});
-      continue;
+    const std::size_t groups = matrix.chunks_of(std::min(block, term.rows - row)), begin = row * all + outputs.first * groups;
+    for (std::size_t first = 0; first < some; first += look_up_outputs) {
+      const Part part{row, groups, first, std::min(look_up_outputs, some - first), begin + first * groups};
+      look_up_part(kernels, term, matrix, part, panel, slices, sums, look_up_words(some));
     }
-    const std::size_t begin = term.line > 0 ? block_begin(term, row) : row * slices * slice;
-    kernels.look_up({matrix.tables.data() + first * 16, matrix.offsets.data() + first, groups, some, matrix.chunk,
-                     panel + begin, sums, look_up_words(some), slices, row == 0});
   }
 }
 

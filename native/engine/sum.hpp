@@ -29,7 +29,7 @@ void add_scalar(const Term& term, const std::uint8_t* values, std::size_t output
 // Words that the look-up sums of a slice take.
 std::size_t look_up_words(std::size_t outputs);
 
-// Look-up sums of up to `most_together` slices of a group, as the kernels keep them, `look_up_words` from slice to slice.
+// Look-up sums of the slices of a panel of a group, as the kernels keep them, `look_up_words` from slice to slice.
 void look_up(const Kernels& kernels, const Term& term, std::size_t group, Outputs outputs, const std::uint8_t* panel,
              std::size_t slices, std::uint16_t* sums);
 

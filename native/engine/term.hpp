@@ -105,17 +105,21 @@ struct Term {
     return has_quads() || method == Method::lookup || method == Method::tabled || method == Method::product ||
            method == Method::winograd;
   }
-  // Bytes of a slice of a panel, of all groups; of lines, a part of what all slices of a tile have together.
+  // Bytes of a slice of a panel, of all groups; of lines, a part of what slices of a picture have together.
   std::size_t panel_bytes() const {
     if (line > 0) return groups * rounded_up((lines() * line + line_slices() - 1) / line_slices(), slice);
     return groups * rows * slice * (method == Method::product ? sizeof(std::int16_t) : 1);
   }
   // Lines of a group: a plane as the taps of each column of a kernel see it.
   std::size_t lines() const { return planes_of_group() * kernel[1]; }
-  // Slices of every tile where there are lines.
+  // Slices of a tile that see one picture, where there are lines.
   std::size_t line_slices() const { return std::min(most_slices, sums.area() / slice); }
-  // From one slice of a panel of a group to the next.
-  std::size_t panel_step() const { return line > 0 ? slice : panel_bytes() / groups; }
+  // Where a slice of a panel of a group begins.
+  std::size_t slice_begin(std::size_t index) const {
+    const std::size_t bytes = panel_bytes() / groups;
+    if (line == 0) return index * bytes;
+    return index / line_slices() * line_slices() * bytes + index % line_slices() * slice;
+  }
   std::size_t planes_of_group() const { return field.planes / groups; }
   std::size_t first_plane(std::size_t group) const {
     return field.is_source && format == Format::bits ? group * inputs / 4 : group * planes_of_group();

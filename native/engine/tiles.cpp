@@ -71,15 +71,13 @@ void look_up_tile(const Work& work, const Tile& tile, Outputs outputs, Scratch& 
     const std::size_t first = group * term.outputs / 4;
     const Outputs some = term.groups > 1 ? Outputs{0, term.outputs} : outputs;
     const std::size_t quad = first + some.first / 4;
-    for (std::size_t s = 0; s < tile.slices(); s += most_together) {
-      const std::uint8_t* panel = scratch.panel.data() + group * group_bytes + s * term.panel_step();
-      const std::size_t together = std::min(most_together, tile.slices() - s), count = some.end - some.first;
-      look_up(work.kernels, term, group, some, panel, together, scratch.look_up_sums.data());
-      for (std::size_t i = 0; i < together; ++i) {
-        work.kernels.look_up_bits(scratch.look_up_sums.data() + i * look_up_words(count), quads(count),
-                                  layer.look_up_thresholds.data() + 4 * quad, layer.look_up_flips.data() + quad,
-                                  scratch.nibbles.data() + quad * tile_columns + (s + i) * slice, tile_columns);
-      }
+    const std::size_t words = look_up_words(some.end - some.first);
+    std::uint16_t* sums = scratch.look_up_sums.data();
+    look_up(work.kernels, term, group, some, scratch.panel.data() + group * group_bytes, tile.slices(), sums);
+    for (std::size_t s = 0; s < tile.slices(); ++s) {
+      work.kernels.look_up_bits(sums + s * words, quads(some.end - some.first), layer.look_up_thresholds.data() + 4 * quad,
+                                layer.look_up_flips.data() + quad, scratch.nibbles.data() + quad * tile_columns + s * slice,
+                                tile_columns);
     }
   }
 }

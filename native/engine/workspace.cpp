@@ -34,7 +34,7 @@ void Needs::include(const Layer& layer, std::size_t pictures) {
     if (!term.has_panel()) continue;
     padded += pictures * term.field.bytes();
     grow(panel, slices * term.panel_bytes());
-    grow(look_up_sums, most_together * look_up_words(term.outputs));
+    grow(look_up_sums, slices * look_up_words(term.outputs));
     if (term.method == Method::tabled) grow(tables, table_scratch(slices));
   }
   grow(fields, padded);

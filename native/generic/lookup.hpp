@@ -38,11 +38,14 @@ inline typename Simd::Bytes evens(typename Simd::Bytes all, typename Simd::Bytes
 // Tables of deep layers come from far away: they are asked for in time.
 constexpr std::size_t prefetched = 2048;
 
+// Where what a second slice sees lies: there is none, right behind the first, or further away.
+enum class Second { none, near, far };
+
 // One output. `Chunk` groups are added up in bytes, then in words; 0: as many as the look-up says.
-template <class Simd, std::size_t Slices, std::size_t Chunk>
+template <class Simd, Second second, std::size_t Chunk>
 struct LookupStep {
   using Bytes = typename Simd::Bytes;
-  static constexpr std::size_t of_slice = slice / Simd::width, vectors = Slices * of_slice;
+  static constexpr std::size_t of_slice = slice / Simd::width, vectors = (second == Second::none ? 1 : 2) * of_slice;
 
   const Lookup& at;
   Bytes all[vectors];
@@ -71,9 +74,11 @@ struct LookupStep {
   template <bool begins>
   FIREBIT_INLINE void look_up(const std::uint8_t* tables, std::size_t offset, Bytes (&bytes)[vectors]) const {
     const Bytes table = Simd::table(tables);
-    const std::uint8_t* indices = one_register(at.panel + Slices * offset);
+    const std::uint8_t* indices = one_register(at.panel + offset);
+    const std::uint8_t* others = second == Second::far ? one_register(indices + at.second) : indices + slice;
     for (std::size_t v = 0; v < vectors; ++v) {
-      const Bytes found = Simd::look_up(table, Simd::load(indices + v * Simd::width));
+      const std::uint8_t* seen = v < of_slice ? indices + v * Simd::width : others + (v - of_slice) * Simd::width;
+      const Bytes found = Simd::look_up(table, Simd::load(seen));
       bytes[v] = begins ? found : Simd::add8(bytes[v], found);
     }
   }
@@ -109,15 +114,16 @@ struct LookupStep {
   }
 };
 
+template <class Simd, Second second, std::size_t Chunk>
+inline void look_up_each(const Lookup& at) {
+  for (std::size_t o = 0; o < at.outputs; ++o) LookupStep<Simd, second, Chunk>{at, {}, {}}.run(o);
+}
+
 template <class Simd, std::size_t Chunk>
 inline void look_up_outputs(const Lookup& at) {
-  for (std::size_t o = 0; o < at.outputs; ++o) {
-    if (at.slices == 2) {
-      LookupStep<Simd, 2, Chunk>{at, {}, {}}.run(o);
-    } else {
-      LookupStep<Simd, 1, Chunk>{at, {}, {}}.run(o);
-    }
-  }
+  if (at.slices == 1) return look_up_each<Simd, Second::none, Chunk>(at);
+  if (at.second == slice) return look_up_each<Simd, Second::near, Chunk>(at);
+  look_up_each<Simd, Second::far, Chunk>(at);
 }
 
 template <class Simd>
@@ -147,25 +153,24 @@ inline constexpr SignTables sign_tables;
 template <class Simd, std::size_t Slices>
 struct SignStep {
   using Bytes = typename Simd::Bytes;
-  static constexpr std::size_t vectors = Slices * (slice / Simd::width);
+  static constexpr std::size_t of_slice = slice / Simd::width, vectors = Slices * of_slice;
 
   const SignLookup& at;
 
   FIREBIT_INLINE void add(const std::uint8_t* codes, std::size_t group, Bytes (&first)[vectors], Bytes (&second)[vectors]) const {
     const Bytes a = Simd::table(sign_tables.entries + codes[group]);
     const Bytes b = Simd::table(sign_tables.entries + codes[at.groups + group]);
-    const std::uint8_t* seen = at.panel + group * Slices * slice;
     for (std::size_t v = 0; v < vectors; ++v) {
-      const Bytes indices = Simd::in_register(Simd::load(seen + v * Simd::width));
+      const std::uint8_t* seen = at.panel + v / of_slice * at.second + group * slice + v % of_slice * Simd::width;
+      const Bytes indices = Simd::in_register(Simd::load(seen));
       first[v] = Simd::add8(first[v], Simd::look_up(a, indices));
       second[v] = Simd::add8(second[v], Simd::look_up(b, indices));
     }
   }
 
   FIREBIT_INLINE void store(std::size_t output, bool begins, const Bytes (&bytes)[vectors]) const {
-    constexpr std::size_t per_slice = slice / Simd::width;
     for (std::size_t v = 0; v < vectors; ++v) {
-      std::uint16_t* all = words_of<Simd>(at.sums + v / per_slice * at.sums_slice, output, v % per_slice);
+      std::uint16_t* all = words_of<Simd>(at.sums + v / of_slice * at.sums_slice, output, v % of_slice);
       std::uint16_t* odds = all + Simd::width / 2;
       const Bytes high = Simd::high_bytes(bytes[v]);
       Simd::store(all, begins ? bytes[v] : Simd::add16(Simd::load(all), bytes[v]));

@@ -13,19 +13,16 @@ inline void copy(const std::uint8_t* from, std::uint8_t* to, std::size_t bytes) 
   for (std::size_t i = 0; i < bytes; i += 16) std::memcpy(to + i, from + i, 16);
 }
 
-// Stretches of slices whose rows lie side by side, and where they go in such a row. Short ones, of up to 16 columns, are one
-// copy each.
+// The stretches of a slice. Short ones, of up to 16 columns, are one copy each.
 class Copies {
  public:
-  // Those of `slices` slices from one on.
-  Copies(const Filling& filling, const Stretch* from, std::size_t first, std::size_t slices) {
+  Copies(const Filling& filling, const Stretch* from, std::size_t index) {
     const Stretch* end = filling.stretches + filling.stretch_count;
-    for (; from + count_ < end && from[count_].slice < first + slices; ++count_) {
-      const Stretch& stretch = from[count_];
-      sources_[count_] = stretch.source;
-      places_[count_] = static_cast<std::uint32_t>((stretch.slice - first) * slice + stretch.column);
-      lengths_[count_] = stretch.length;
-      are_short_ &= stretch.length <= 16;
+    for (; from + count_ < end && from[count_].slice == index; ++count_) {
+      sources_[count_] = from[count_].source;
+      columns_[count_] = from[count_].column;
+      lengths_[count_] = from[count_].length;
+      are_short_ &= from[count_].length <= 16;
     }
   }
 
@@ -33,32 +30,29 @@ class Copies {
 
   FIREBIT_INLINE void fill(const std::uint8_t* source, std::uint8_t* row) const {
     if (are_short_) {
-      for (std::size_t i = 0; i < count_; ++i) std::memcpy(row + places_[i], source + sources_[i], 16);
+      for (std::size_t i = 0; i < count_; ++i) std::memcpy(row + columns_[i], source + sources_[i], 16);
     } else {
-      for (std::size_t i = 0; i < count_; ++i) copy(source + sources_[i], row + places_[i], lengths_[i]);
+      for (std::size_t i = 0; i < count_; ++i) copy(source + sources_[i], row + columns_[i], lengths_[i]);
     }
   }
 
  private:
   std::size_t count_ = 0;
   bool are_short_ = true;
-  std::uint32_t sources_[most_together * slice], places_[most_together * slice], lengths_[most_together * slice];
+  std::uint32_t sources_[slice], columns_[slice], lengths_[slice];
 };
 
 template <class Simd>
 void fill_bytes(const Filling& filling, const std::uint8_t* source, std::uint8_t* panel) {
   const Stretch* stretches = filling.stretches;
-  std::size_t bytes = 0;
-  for (std::size_t s = 0; s < filling.slices; s += filling.together) {
-    const std::size_t together = filling.slices - s < filling.together ? filling.slices - s : filling.together;
-    bytes = together * slice;
-    const Copies copies(filling, stretches, s, together);
-    for (std::size_t k = 0; k < filling.rows; ++k, panel += bytes) copies.fill(source + filling.taps[k], panel);
+  for (std::size_t s = 0; s < filling.slices; ++s) {
+    const Copies copies(filling, stretches, s);
+    for (std::size_t k = 0; k < filling.rows; ++k, panel += slice) copies.fill(source + filling.taps[k], panel);
     stretches += copies.count();
   }
   const std::size_t unused = slice - filling.last_columns;
   if (unused == 0) return;
-  for (std::size_t k = 0; k < filling.rows; ++k, panel -= bytes) std::memset(panel - unused, 0, unused);
+  for (std::size_t k = 0; k < filling.rows; ++k, panel -= slice) std::memset(panel - unused, 0, unused);
 }
 
 // Vocabulary of Simd: interleave_pair(a, b, to) writes 16 bytes of both by turns, as int16.

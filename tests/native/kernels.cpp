@@ -69,7 +69,10 @@ void look_up(const Kernels& a, const Kernels& b) {
   const auto panel = drawn<std::uint8_t>(slices * rows * slice, 0, 15);
   const auto tables = drawn<std::uint8_t>(outputs * groups * 16, 0, static_cast<std::int64_t>(255 / chunk));
   auto offsets = drawn<std::uint16_t>(outputs * groups, 0, static_cast<std::int64_t>(rows - 1));
-  for (std::uint16_t& offset : offsets) offset = static_cast<std::uint16_t>(offset * slice);
+  // A second slice lies right beside the first, or rows away.
+  const bool near = below(2) == 1;
+  const std::size_t second = near ? slice : rows * slice, step = near ? slices * slice : slice;
+  for (std::uint16_t& offset : offsets) offset = static_cast<std::uint16_t>(offset * step);
   const auto thresholds = drawn<std::uint16_t>(outputs, 0, static_cast<std::int64_t>(groups * 255 / chunk));
   const auto flips = drawn<std::uint8_t>(quads, 0, 15);
   const auto bases = drawn<std::int32_t>(outputs, -100000, 100000);
@@ -81,8 +84,8 @@ void look_up(const Kernels& a, const Kernels& b) {
   for (std::size_t i = 0; i < 2; ++i) {
     std::vector<std::uint16_t> kept(all + slack);
     for (bool first : {true, false}) {
-      both[i]->look_up({tables.data(), offsets.data(), groups, outputs, chunk, panel.data(), kept.data(), outputs * slice, slices,
-                        first});
+      both[i]->look_up({tables.data(), offsets.data(), groups, outputs, chunk, panel.data(), second, kept.data(), outputs * slice,
+                        slices, first});
     }
     bits[i].resize(slices * quads * slice + slack);
     sums[i].assign(all + slack, 7);
@@ -97,7 +100,7 @@ void look_up(const Kernels& a, const Kernels& b) {
     const std::size_t s = i / (outputs * slice), o = i / slice % outputs, column = i % slice;
     sums[2][i] = bases[o] + (begins ? 0 : 7);
     for (std::size_t g = 0; g < groups; ++g) {
-      const std::uint8_t index = panel[slices * offsets[o * groups + g] + s * slice + column];
+      const std::uint8_t index = panel[offsets[o * groups + g] + s * second + column];
       sums[2][i] += 2 * tables[(o * groups + g) * 16 + index];
     }
   }
@@ -118,7 +121,7 @@ void look_up_signs(const Kernels& a, const Kernels& b) {
   for (std::size_t i = 0; i < 2; ++i) {
     sums[i].assign(all + slack, 7);
     for (bool first : {true, false}) {
-      both[i]->look_up_signs({codes.data(), groups, outputs, panel.data(), kept[i].data(), outputs * slice, slices, first});
+      both[i]->look_up_signs({codes.data(), groups, outputs, panel.data(), groups * slice, kept[i].data(), outputs * slice, slices, first});
     }
     for (std::size_t s = 0; s < slices; ++s) {
       const std::size_t place = s * outputs * slice;
@@ -129,7 +132,7 @@ void look_up_signs(const Kernels& a, const Kernels& b) {
     const std::size_t s = i / (outputs * slice), o = i / slice % outputs, column = i % slice;
     by_hand[i] = bases[o];
     for (std::size_t g = 0; g < groups; ++g) {
-      const unsigned like = ~(panel[(g * slices + s) * slice + column] ^ codes[o * groups + g] / 16u) & 15;
+      const unsigned like = ~(panel[(s * groups + g) * slice + column] ^ codes[o * groups + g] / 16u) & 15;
       for (unsigned bit = 0; bit < 4; ++bit) by_hand[i] += 2 * static_cast<std::int32_t>(like >> bit & 1);
     }
   }
@@ -266,7 +269,7 @@ void fill_quads(const Kernels& a, const Kernels& b) {
     stretches.push_back({static_cast<std::uint32_t>(column / slice), static_cast<std::uint32_t>(inside), length,
                          static_cast<std::uint32_t>(below(1000))});
   }
-  const firebit::Filling filling{stretches.data(), stretches.size(), 2, last, taps.data(), rows, 1};
+  const firebit::Filling filling{stretches.data(), stretches.size(), 2, last, taps.data(), rows};
   std::vector<std::uint8_t> x(2 * rows * slice + slack), y = x;
   a.fill_quads(filling, source.data(), 0x30201000u, x.data());
   b.fill_quads(filling, source.data(), 0x30201000u, y.data());

@@ -1,4 +1,4 @@
-"""How many pictures a plan takes at once, so that memory stays bounded."""
+"""How many pictures are computed at once, so that memory stays bounded."""
 
 from math import prod
 
@@ -13,6 +13,11 @@ _PER_VALUE = 4
 def batch_size(plan: Plan) -> int:
     """Pictures per batch whose values and sums take about 128 MiB, at least 1."""
     return max(1, _BYTES // _bytes_per_picture(plan))
+
+
+def many(pixels: int, result_bytes: int) -> int:
+    """Pictures whose pixels and results alone take about 128 MiB, at least 1."""
+    return max(1, _BYTES // (pixels + result_bytes))
 
 
 def _bytes_per_picture(plan: Plan) -> int:

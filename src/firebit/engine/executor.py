@@ -31,9 +31,11 @@ class Executor(Protocol):
 
     Attributes:
         threads: how many a call may use.
+        is_bounded: whether a call takes no memory for every picture but its result.
     """
 
     threads: int
+    is_bounded: bool
 
     def logits(self, pictures: Pixels) -> NDArray[np.float64]:
         """Logits float64 (N, classes)."""
@@ -86,6 +88,7 @@ class ReferenceExecutor:
     """
 
     threads = 1
+    is_bounded = False
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -127,6 +130,8 @@ class NativeExecutor:
             bits), "winograd" (fewer of these), "dot", "shortcut" or "scalar".
         value_bytes: what holds the activations of one picture; those that nobody reads any more are overwritten.
     """
+
+    is_bounded = True
 
     def __init__(self, plan: Plan, instruction_set: str, threads: int) -> None:
         module = native.module()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firebit.engine import record, reference
-from firebit.engine.batch import batch_size
+from firebit.engine.batch import batch_size, many
 from firebit.engine.executor import executor
 from firebit.engine.pixels import Pixels, pictures
 from firebit.engine.plan import Layer, Plan
@@ -131,7 +131,7 @@ class Network:
 
     @property
     def batch(self) -> int:
-        """Pictures that are computed at once by default, ≥ 1."""
+        """Pictures that may be computed at once whatever is kept of them, ≥ 1; by default more where little is."""
         return self._batch
 
     def units(self, layer: str | None = None) -> tuple[int, ...]:
@@ -238,13 +238,13 @@ class Network:
             return margin(self._executor.sums(seen, name), made, windows)
 
         if units is None:
-            return self._collect(images, self.units(name), np.int64, batch, all_units)
+            return self._collect(images, self.units(name), np.int64, batch, all_units, is_bounded=False)
         chosen = self._chosen(name, units)
 
         def some(seen: Pixels) -> NDArray[np.int64]:
             return all_units(seen).reshape(len(seen), prod(self.units(name)))[:, chosen]
 
-        return self._collect(images, chosen.shape, np.int64, batch, some)
+        return self._collect(images, chosen.shape, np.int64, batch, some, is_bounded=False)
 
     @property
     def _class_count(self) -> int:
@@ -280,21 +280,32 @@ class Network:
         kind: type[Number],
         batch: int | None,
         compute: Callable[[Pixels], NDArray[Number]],
+        is_bounded: bool | None = None,
     ) -> NDArray[Number]:
-        """What `compute` gives of the pixels, batch by batch: (N, *shape)."""
-        size = self._batch if batch is None else batch
-        if batch is not None and (isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1):
-            raise UsageError(f"batch={batch!r} is not a number of pictures.", "Give a whole number from 1, or None.")
+        """What `compute` gives of the pixels, batch by batch: (N, *shape).
+
+        Args:
+            is_bounded: whether computing takes memory for results only; None: as the executor has it.
+        """
+        size = self._batch if batch is None else _checked(batch)
         if _is_ready(images, self._shape) and len(images) <= size:
             return compute(images)
+        if batch is None and (self._executor.is_bounded if is_bounded is None else is_bounded):
+            size = max(size, many(prod(self._shape), prod(shape) * np.dtype(kind).itemsize))
         given = pictures(images, self._shape)
         if len(given) <= size:
             return compute(np.ascontiguousarray(given.pixels(slice(0, len(given)))))
         result = np.empty((len(given), *shape), kind)
-        for start in range(0, len(given), int(size)):
-            part = slice(start, start + int(size))
+        for start in range(0, len(given), size):
+            part = slice(start, start + size)
             result[part] = compute(np.ascontiguousarray(given.pixels(part)))
         return result
+
+
+def _checked(batch: object) -> int:
+    if isinstance(batch, bool) or not isinstance(batch, int | np.integer) or batch < 1:
+        raise UsageError(f"batch={batch!r} is not a number of pictures.", "Give a whole number from 1, or None.")
+    return int(batch)
 
 
 def _is_ready(images: "Images", shape: tuple[int, ...]) -> TypeGuard[Pixels]:
