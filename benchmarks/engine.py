@@ -3,6 +3,7 @@
     python benchmarks/engine.py
     python benchmarks/engine.py --only cifar10_quick vgg_small --rounds 5
     python benchmarks/engine.py --runs runs/cifar10 runs/cifar10-wide
+    python benchmarks/engine.py --runs cifar10-quick --precision fast --relu runs/relu-narrow --data cifar10
 
 Untrained networks, half of whose bits are set, in `exact`, in `fast` once compiling knows it, and VGG-small with
 weights of ±1; each beside the ReLU network of the same architecture in every library that is installed, by the code of
@@ -23,12 +24,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from firebit.cli.field import UNTRAINED, Field, Zoo, entered, trained, untrained
+from firebit.cli.model import compiled_file
 from firebit.engine.bench import Figures, Ratio, Record, Settings, bench
 from firebit.engine.bench.contender import FLOAT, INT8, installed_peers
 from firebit.engine.bench.plot import save_plot
 from firebit.engine.bench.record import Comparison
 from firebit.engine.bench.table import markdown, notes
 from firebit.engine.plan import PRECISIONS
+from firebit.engine.quantise import quantise
+from firebit.engine.record import load, save
 from firebit.files import write_text
 from firebit.machine import usable_cores
 
@@ -172,10 +176,23 @@ def untrained_page(options: argparse.Namespace, settings: Settings, peers: Seque
         print("\n" + row(bar, records[-1][1], records[-1][1].own[0]), flush=True)
 
 
+def in_precisions(target: Path, precisions: Sequence[str], folder: Path) -> list[Path]:
+    """A trained network as it is; or in these precisions, where "fast" rounds what is exact."""
+    if not precisions:
+        return [target]
+    file = compiled_file(target)
+    found = [file] if "exact" in precisions else []
+    if "fast" in precisions:
+        found.append(folder / f"{file.stem}-fast.firebit")
+        save(quantise(load(file)), found[-1])
+    return found
+
+
 def trained_page(options: argparse.Namespace, settings: Settings, peers: Sequence[str], command: str) -> None:
     """Measure trained networks, and write down how fast and how accurate they are."""
-    field = trained(options.runs, options.relu, None, options.limit, with_peers=True)
     with TemporaryDirectory() as folder:
+        own = [each for target in options.runs for each in in_precisions(target, options.precision or (), Path(folder))]
+        field = trained(own, options.relu, options.data, options.limit, with_peers=True)
         record = run(field, settings, peers, Path(folder))
     heading = f"# At the same accuracy\n\n`{command}`\n\n![Accuracy against time](engine-accuracy.svg)\n\n"
     write_text(options.results / "engine-accuracy.md", heading + markdown(record))
@@ -188,8 +205,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", choices=sorted({bar.network for bar in BARS}), help="these networks only")
     parser.add_argument("--precision", nargs="*", help="these precisions only")
-    parser.add_argument("--runs", nargs="*", type=Path, default=[], help="trained: runs, or .firebit files in them")
+    parser.add_argument(
+        "--runs", nargs="*", type=Path, default=[], help="trained: runs, .firebit files, names of pretrained"
+    )
     parser.add_argument("--relu", nargs="*", type=Path, default=[], help="trained: the peers' runs; default: the same")
+    parser.add_argument("--data", help="trained: data set or folder to predict; default: the runs' own")
     parser.add_argument("--limit", type=int, help="trained: predict so many pictures only")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=0.1)

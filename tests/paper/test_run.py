@@ -10,7 +10,7 @@ import pytest
 from firebit.errors import DataError, UsageError
 from firebit.paper.experiment import Experiment
 from firebit.paper.record import load_record
-from firebit.paper.run import Places, reproduce
+from firebit.paper.run import Places, epoch_seconds, reproduce
 from firebit.train import RunFolder
 
 
@@ -163,3 +163,10 @@ def test_a_figure_is_drawn_of_the_runs_of_another_experiment(
     assert found == [
         *("curve-one@0.5.png", "curve-one@0.5.svg", "curve-two@0.5.png", "curve-two@0.5.svg", "curve@0.5.md"),
     ]
+
+
+def test_seconds_of_epochs_by_hand() -> None:
+    """500 steps of 100 pictures at 100 a second, 200 more at 40 a second: 500 s and 500 s."""
+    journal = [{"step": 500, "images_per_second": 100.0}, {"step": 700, "images_per_second": 40.0}]
+    assert epoch_seconds(journal, 100) == 1000
+    assert epoch_seconds([], 100) == 0

@@ -1,7 +1,7 @@
 """Run what is missing of an experiment, and write its page."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,15 +134,16 @@ class _Run:
     def make(self, reporter: Reporter | None) -> Record:
         """Train, or go on with what was stopped, and leave a record."""
         folder = RunFolder(self.places.runs / f"{self.experiment.records}-{self.name}")
+        is_resumed = folder.path.exists()
         if (donor := borrow(self.recipe, folder)) and reporter:
             reporter.note(f"begins with what {donor} has trained")
         results = fit(self.recipe, folder, resume=folder.path.exists(), reporter=reporter)
-        record = _of_run(self.trial, self.recipe, folder, results)
+        record = _of_run(self.trial, self.recipe, folder, results, is_resumed)
         record.save(self.path)
         return record
 
 
-def _of_run(trial: Trial, recipe: Recipe, folder: RunFolder, results: dict[str, Any]) -> Record:
+def _of_run(trial: Trial, recipe: Recipe, folder: RunFolder, results: dict[str, Any], is_resumed: bool) -> Record:
     top1 = {row["name"]: 100 * row["metrics"]["top1"] for row in results["rows"]}
     top5 = {row["name"]: 100 * row["metrics"]["top5"] for row in results["rows"]} if _has_top5(folder) else {}
     level = {row["name"]: 100 * row["census"]["level"] for row in results["rows"] if row["census"]}
@@ -153,8 +154,18 @@ def _of_run(trial: Trial, recipe: Recipe, folder: RunFolder, results: dict[str, 
         top5 |= {THRESHOLDED: 100 * before.top5, RETRAINED: 100 * after.top5} if top5 else {}
     journal = folder.journal.records()
     epochs = [_epoch(entry) for entry in journal if entry["stage"] in ("phase1", "phase2")]
-    seconds, environment, curves = results["seconds"], folder.environment(), [_point(entry) for entry in journal]
+    environment, curves = folder.environment(), [_point(entry) for entry in journal]
+    # Results of a run that was resumed tell only what came since.
+    seconds = max(results["seconds"], epoch_seconds(journal, recipe.batch) if is_resumed else 0.0)
     return Record(recipe.to_toml(), results["measured_on"], top1, level, epochs, seconds, environment, top5, curves)
+
+
+def epoch_seconds(journal: Sequence[Mapping[str, Any]], batch: int) -> float:
+    """Seconds that the epochs of a journal took, measuring left out: steps of batches of that size, by their speed."""
+    steps = [0, *(entry["step"] for entry in journal)]
+    taken = zip(steps, journal, strict=False)
+    found: float = sum((entry["step"] - before) * batch / entry["images_per_second"] for before, entry in taken)
+    return round(found, 1)
 
 
 def _has_top5(folder: RunFolder) -> bool:
