@@ -43,8 +43,8 @@ class Middle {
     const std::size_t row = tile.first % term.sums.area() / width_, top = term.padding[0];
     const std::size_t rows = term.line_slices() * slice / width_ + rows_below(term);
     const std::size_t above = std::min(rows, top > row ? top - row : 0);
-    first_ = row + above - top;
-    count_ = first_ < term.in.height ? std::min(rows - above, term.in.height - first_) : 0;
+    first_ = std::min(row + above - std::min(row + above, top), term.in.height);
+    count_ = std::min(rows - above, term.in.height - first_);
     begin_ = slice + above * width_;
   }
 

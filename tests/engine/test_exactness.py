@@ -262,6 +262,27 @@ def test_more_groups_than_are_looked_up_at_once(inputs: int, largest: int) -> No
 
 
 @needs_native
+@pytest.mark.parametrize("outputs", [1, 2, 3, 50])
+@pytest.mark.parametrize("largest", [1, 20, 32_767])
+def test_bits_of_absent_channels_are_not_seen_by_the_next_layer(outputs: int, largest: int) -> None:
+    """Channels that are no whole nibbles, of every kind of weights, before every kind of weights."""
+    random = np.random.default_rng(outputs)
+
+    def some(most: int, *shape: int) -> NDArray[np.int16]:
+        return signs(whole(random, 9, shape)) if most == 1 else whole(random, most, shape)
+
+    def made(name: str, term: Term, units: int) -> Layer:
+        return Layer(name, (term,), random.integers(-9, 9, (1, units)).astype(np.int32), np.ones(units, np.int8))
+
+    first = made("first", Term("seen", some(largest, outputs, 5, 3, 3), padding=(1, 1, 1, 1)), outputs)
+    for most in (1, 20, 32_767):
+        mapped = made("mapped", Term("first", some(most, 7, outputs, 3, 3), padding=(1, 1, 1, 1)), 7)
+        linear = made("linear", Term("mapped", some(most, 9, 7 * 64)), 9)
+        whole_map = made("whole", Term("first", some(most, 9, outputs * 64)), 9)
+        check(Plan(Input((5, 8, 8)), (firing(5), first, mapped, linear, whole_map)), 3)
+
+
+@needs_native
 @pytest.mark.parametrize("outputs", [1, 70, 4096, 4171])
 def test_rows_of_many_outputs(outputs: int) -> None:
     """More than one page of outputs, more than one segment of bits, the last ones with absent channels."""
