@@ -68,16 +68,17 @@ void set_look_up(Layer& layer) {
   layer.is_look_up = true;
   layer.look_up_flips = layer.flips;
   layer.look_up_thresholds.assign(4 * quads(layer.units.channels), 0);
-  for (std::size_t c = 0; c < layer.look_up_thresholds.size(); ++c) {
-    // Absent channels, whatever their sums, are bits 0.
-    const bool is_there = c < layer.units.channels;
-    const std::int64_t base = is_there ? term.matrices[c / term.outputs].bases[c % term.outputs] : 0;
-    const std::int64_t least = (is_there ? std::int64_t{layer.limits[c]} : std::int64_t{never}) + 1 - base;
-    const bool reached = least <= std::numeric_limits<std::uint16_t>::max();
-    // A threshold of 0 always holds; what is never reached is that, turned round.
-    if (reached) layer.look_up_thresholds[c] = static_cast<std::uint16_t>(std::max<std::int64_t>(least, 0));
-    else layer.look_up_flips[c / 4] = static_cast<std::uint8_t>(layer.look_up_flips[c / 4] ^ (1u << (c % 4)));
+  // A threshold of 0 always holds; what is never reached is that, turned round.
+  const auto never_reach = [&](std::size_t c) {
+    layer.look_up_flips[c / 4] = static_cast<std::uint8_t>(layer.look_up_flips[c / 4] ^ (1u << (c % 4)));
+  };
+  for (std::size_t c = 0; c < layer.units.channels; ++c) {
+    const std::int64_t least = std::int64_t{layer.limits[c]} + 1 - term.matrices[c / term.outputs].bases[c % term.outputs];
+    if (least > std::numeric_limits<std::uint16_t>::max()) never_reach(c);
+    else layer.look_up_thresholds[c] = static_cast<std::uint16_t>(std::max<std::int64_t>(least, 0));
   }
+  // Absent channels, whatever their sums, are bits 0.
+  for (std::size_t c = layer.units.channels; c < layer.look_up_thresholds.size(); ++c) never_reach(c);
 }
 
 void set_path(Layer& layer) {

@@ -29,6 +29,29 @@ struct Group {
   std::size_t index, first, end;  // outputs of the group, counted within it
 };
 
+// Outputs whose tables of a block stay in the second cache while all slices of a tile look them up.
+constexpr std::size_t look_up_outputs = 64;
+
+// Groups of a block, for some outputs of it.
+struct Part {
+  std::size_t row, groups, first, outputs, place;
+};
+
+void look_up_part(const Kernels& kernels, const Term& term, const Matrix& matrix, const Part& part, const std::uint8_t* panel,
+                  std::size_t slices, std::uint16_t* sums, std::size_t words) {
+  const std::uint8_t* block = panel + (term.line > 0 ? block_begin(term, part.row) : part.row * slice);
+  for (std::size_t s = 0; s < slices; s += most_together) {
+    const std::size_t begin = term.slice_begin(s), second = term.slice_begin(s + 1) - begin, some = std::min(most_together, slices - s);
+    std::uint16_t* to = sums + s * words + part.first * slice;
+    if (matrix.codes.size() > 0) {
+      kernels.look_up_signs({matrix.codes.data() + part.place, part.groups, part.outputs, block + begin, second, to, words, some, part.row == 0});
+    } else {
+      kernels.look_up({matrix.tables.data() + part.place * 16, matrix.offsets.data() + part.place, part.groups, part.outputs,
+                       matrix.chunk, block + begin, second, to, words, some, part.row == 0});
+    }
+  }
+}
+
 void add_look_up(const Kernels& kernels, const Term& term, const Tile& tile, const std::uint8_t* panel, Group group,
                  Scratch& scratch, std::int32_t* sums, std::size_t stride, bool begins) {
   const std::size_t outputs = group.end - group.first, words = look_up_words(outputs);
@@ -84,33 +107,6 @@ void add_product(const Kernels& kernels, const Term& term, const Tile& tile, con
 }  // namespace
 
 std::size_t look_up_words(std::size_t outputs) { return 4 * quads(outputs) * slice; }
-
-namespace {
-
-// Outputs whose tables of a block stay in the second cache while all slices of a tile look them up.
-constexpr std::size_t look_up_outputs = 64;
-
-// Groups of a block, for some outputs of it.
-struct Part {
-  std::size_t row, groups, first, outputs, place;
-};
-
-void look_up_part(const Kernels& kernels, const Term& term, const Matrix& matrix, const Part& part, const std::uint8_t* panel,
-                  std::size_t slices, std::uint16_t* sums, std::size_t words) {
-  const std::uint8_t* block = panel + (term.line > 0 ? block_begin(term, part.row) : part.row * slice);
-  for (std::size_t s = 0; s < slices; s += most_together) {
-    const std::size_t begin = term.slice_begin(s), second = term.slice_begin(s + 1) - begin, some = std::min(most_together, slices - s);
-    std::uint16_t* to = sums + s * words + part.first * slice;
-    if (matrix.codes.size() > 0) {
-      kernels.look_up_signs({matrix.codes.data() + part.place, part.groups, part.outputs, block + begin, second, to, words, some, part.row == 0});
-    } else {
-      kernels.look_up({matrix.tables.data() + part.place * 16, matrix.offsets.data() + part.place, part.groups, part.outputs,
-                       matrix.chunk, block + begin, second, to, words, some, part.row == 0});
-    }
-  }
-}
-
-}  // namespace
 
 void look_up(const Kernels& kernels, const Term& term, std::size_t group, Outputs outputs, const std::uint8_t* panel,
              std::size_t slices, std::uint16_t* sums) {

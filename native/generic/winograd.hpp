@@ -243,21 +243,17 @@ void winograd_bits(const Winograd& at, const WinogradBits& bits) {
   for (std::size_t s = 0; s < at.slices; ++s) step_slice<Simd>(at, bits, s);
 }
 
-template <class Simd>
-constexpr auto winograd_kernel() -> void (*)(const Winograd&, const WinogradSums&) {
-  if constexpr (Simd::has_winograd) {
-    return winograd<Simd>;
-  } else {
-    return nullptr;
-  }
-}
+struct WinogradKernels {
+  void (*sums)(const Winograd&, const WinogradSums&);
+  void (*bits)(const Winograd&, const WinogradBits&);
+};
 
 template <class Simd>
-constexpr auto winograd_bits_kernel() -> void (*)(const Winograd&, const WinogradBits&) {
+constexpr WinogradKernels winograd_kernels() {
   if constexpr (Simd::has_winograd) {
-    return winograd_bits<Simd>;
+    return {winograd<Simd>, winograd_bits<Simd>};
   } else {
-    return nullptr;
+    return {nullptr, nullptr};
   }
 }
 
