@@ -34,6 +34,17 @@ struct Filling {
   std::size_t rows;
 };
 
+// Lines of a panel (engine/lines.hpp), `bytes` each: line i is what lies starts[i] bytes behind `from`, where `inside`,
+// [lines][64] by turns, has ones. Up to a slice is written behind the last.
+struct Lining {
+  const std::uint8_t* from;
+  const std::ptrdiff_t* starts;
+  std::size_t lines;
+  const std::uint8_t* inside;
+  std::size_t bytes;
+  std::uint8_t* out;
+};
+
 // Slices that are looked up together.
 constexpr std::size_t most_together = 2;
 
@@ -57,11 +68,12 @@ struct Lookup {
   bool begins;
 };
 
-// Look-ups for weights of ±1, whose 16 tables are known: table p holds in how many of four bits an index is like p. Codes,
-// [outputs][groups], are 16 · p, bit j of p being 1 where weight j is +1. Outputs are even; groups come in their order, a
-// row of the panel each. All else as above.
+// Look-ups for weights of ±1, of two outputs at once: their 256 tables are known. What outputs 2i and 2i + 1 have of a group
+// is a code [outputs / 2][groups], 16 · p + 256 · q, where bit j of p and of q is 1 where their weight j is +1. Sums grow by
+// in how many of four bits an index is like these. Outputs are even; groups come in their order, a row of the panel each.
+// All else as above.
 struct SignLookup {
-  const std::uint8_t* codes;
+  const std::uint16_t* codes;
   std::size_t groups;
   std::size_t outputs;
   const std::uint8_t* panel;
@@ -112,8 +124,6 @@ struct Product {
 // has `winograd_tiles` tiles.
 constexpr std::size_t winograd_taps = 5, winograd_places = 4, winograd_points = 8;
 constexpr std::size_t winograd_tiles = slice / winograd_places;
-// The most tiles of all rows that are transformed together.
-constexpr std::size_t winograd_cells = 256;
 
 // Rows of bytes, four for every tile and four more, to their values at the points: [points][rows][tiles][2], those of two
 // planes side by side. Where there is no second, each stands beside that of the row below, and those of the last beside 0.
@@ -215,16 +225,18 @@ constexpr unsigned rank_bits = 43;
 constexpr std::uint64_t largest_rank = (std::uint64_t{1} << rank_bits) - 1;
 constexpr std::size_t longest_code = std::size_t{1} << 17;
 
-// out grows by the largest or the sum of every window of a plane of sums, or begins with them. Sides, kernel and so on
-// go down, then right.
+// out grows by the largest or the sum of every window of some planes of sums, or begins with them; what lies between planes
+// of it becomes anything. Sides, kernel and so on go down, then right.
 struct SumPool {
   bool is_max, begins;
   const std::int32_t* plane;
+  std::size_t planes, plane_stride;
   std::size_t sides[2];
   std::size_t kernel[2], stride[2], padding[2];
   std::size_t places[2];  // windows
   std::int32_t* line;     // pool_line numbers
   std::int32_t* out;
+  std::size_t out_stride;
 };
 
 // The bits of every window of a plane of nibbles, joined by "or" where `flip` has no bit, by "and" where it has one.
@@ -267,6 +279,7 @@ struct Kernels {
   // Four rows side by side, as Quad has them; `marks` is added to the four bytes of every column. Rows come in fours,
   // any of them may be absent. What lies behind the last column is anything.
   void (*fill_quads)(const Filling& filling, const std::uint8_t* source, std::uint32_t marks, std::uint8_t* panel);
+  void (*fill_lines)(const Lining& lining);
 
   void (*look_up)(const Lookup& lookup);
   void (*look_up_signs)(const SignLookup& lookup);
@@ -279,8 +292,8 @@ struct Kernels {
 
   void (*sum_tables)(const Tabled& tabled);
   void (*multiply)(const Product& product);
+  // These three are null where `multiply` is as quick.
   void (*transform)(const Transform& transform);
-  // Null where `multiply` is as quick.
   void (*winograd)(const Winograd& winograd, const WinogradSums& sums);
   void (*winograd_bits)(const Winograd& winograd, const WinogradBits& bits);
   void (*multiply_bytes)(const Quad& quad);

@@ -82,6 +82,7 @@ struct Simd {
   static Bytes add16(Bytes a, Bytes b) { return _mm256_add_epi16(a, b); }
   static Bytes sub16(Bytes a, Bytes b) { return _mm256_sub_epi16(a, b); }
   static Bytes high_bytes(Bytes a) { return _mm256_srli_epi16(a, 8); }
+  static Bytes upper_halves(Bytes a) { return _mm256_srli_epi16(a, 4); }
   static Bytes shift_up(Bytes a) { return _mm256_slli_epi16(a, 8); }
   static Bytes at_least16(Bytes a, Bytes b) { return _mm256_cmpeq_epi16(_mm256_subs_epu16(b, a), zero()); }
   static Bytes low_bytes_of(Bytes a, Bytes b) { return _mm256_blendv_epi8(a, b, splat16(0xff00)); }
@@ -176,7 +177,9 @@ struct Simd {
   }
   static Ints above32(Ints a, Ints b) { return _mm256_cmpgt_epi32(a, b); }
   static Ints differ32(Ints a, Ints b) { return differ(a, b); }
+  static Ints load_bytes(const std::uint8_t* from) { return load(from); }
   static void store_bytes(std::uint8_t* to, Ints v) { store(to, v); }
+  static Ints both32(Ints a, Ints b) { return both(a, b); }
   static Ints max32(Ints a, Ints b) { return _mm256_max_epi32(a, b); }
   static Ints sub32(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }
   static Ints dot4(Ints sum, Bytes values, Bytes weights) { return dot_bits(sum, values, weights); }

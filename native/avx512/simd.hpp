@@ -105,6 +105,7 @@ struct Simd {
   static Bytes add16(Bytes a, Bytes b) { return _mm512_add_epi16(a, b); }
   static Bytes sub16(Bytes a, Bytes b) { return _mm512_sub_epi16(a, b); }
   static Bytes high_bytes(Bytes a) { return _mm512_srli_epi16(a, 8); }
+  static Bytes upper_halves(Bytes a) { return _mm512_srli_epi16(a, 4); }
   static Bytes shift_up(Bytes a) { return _mm512_slli_epi16(a, 8); }
   static Bytes at_least16(Bytes a, Bytes b) { return _mm512_movm_epi16(_mm512_cmpge_epu16_mask(a, b)); }
   static Bytes low_bytes_of(Bytes a, Bytes b) { return _mm512_mask_blend_epi8(0xaaaaaaaaaaaaaaaau, a, b); }
@@ -180,6 +181,7 @@ struct Simd {
     return _mm512_set1_epi32(four);
   }
   static Ints splat_int(std::int32_t value) { return _mm512_set1_epi32(value); }
+  static Ints both32(Ints a, Ints b) { return both(a, b); }
   static Ints max32(Ints a, Ints b) { return _mm512_max_epi32(a, b); }
   static Ints sub32(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
   static Ints shift8(Ints a) { return _mm512_slli_epi32(a, 8); }

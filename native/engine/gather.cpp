@@ -102,7 +102,7 @@ void fill_field(const Term& term, const std::uint8_t* values, std::size_t plane,
 void fill_panel(const Kernels& kernels, const Term& term, const Values& fields, const Tile& tile, Stretch* stretches,
                 std::uint8_t* panel) {
   if (term.method == Method::winograd) return fill_winograd(kernels, term, fields, tile, panel);
-  if (term.line > 0) return fill_lines(term, fields, tile, panel);
+  if (term.line > 0) return fill_lines(kernels, term, fields, tile, panel);
   const std::size_t count = stretches_of(term, tile, fields.stride, stretches);
   const Filling filling{stretches, count, tile.slices(), tile.last_columns(), term.taps.data(), term.rows};
   const std::size_t bytes = term.panel_bytes() / term.groups * tile.slices();

@@ -13,16 +13,36 @@ namespace {
 constexpr std::size_t largest_panel = std::size_t{1} << 18;
 constexpr std::size_t largest_line = std::size_t{1} << 10;
 
+// Vectors of so many bytes that begin at multiples of it lie in one line of the cache.
+constexpr std::size_t alignment = 32;
+
 // Rows of a line below the first of a tile.
 std::size_t rows_below(const Term& term) { return (term.kernel[0] - 1) * term.dilation[0]; }
 
-std::size_t line_of(const Term& term) { return term.line_slices() * slice + rows_below(term) * term.sums.width; }
+std::size_t line_of(const Term& term) {
+  return rounded_up(term.line_slices() * slice + rows_below(term) * term.sums.width, alignment);
+}
+
+// Bytes between what the first row of a kernel sees of a line and what row `y` of it sees.
+std::size_t bytes_below(const Term& term, std::size_t y) { return y * term.dilation[0] * term.sums.width; }
+
+// What the copies of a line leave out at its beginning, so that every row of a kernel finds one where it is aligned.
+std::vector<std::size_t> copies_of(const Term& term) {
+  std::vector<std::size_t> found;
+  for (std::size_t y = 0; y < term.kernel[0]; ++y) {
+    const std::size_t left_out = bytes_below(term, y) % alignment;
+    if (std::find(found.begin(), found.end(), left_out) == found.end()) found.push_back(left_out);
+  }
+  return found;
+}
 
 // Where a group's bits lie, from where the lines of its block begin.
-std::size_t place(const Term& term, std::size_t group, std::size_t block_first, std::size_t line) {
+std::size_t place(const Term& term, std::size_t group, std::size_t block_first) {
   const std::size_t across = term.kernel[1], taps = term.kernel[0] * across, tap = group % taps;
-  const std::size_t plane = group / taps - block_first / taps;
-  return (plane * across + tap % across) * line + tap / across * term.dilation[0] * term.sums.width;
+  const std::size_t plane = group / taps - block_first / taps, below = bytes_below(term, tap / across);
+  const auto copy = std::find(term.copies.begin(), term.copies.end(), below % alignment);
+  const auto index = static_cast<std::size_t>(copy - term.copies.begin());
+  return ((plane * across + tap % across) * term.copies.size() + index) * term.line + below / alignment * alignment;
 }
 
 // Whether nibbles of the source are those of the lines, and as wide.
@@ -50,21 +70,12 @@ class Middle {
 
   void fill(const std::uint8_t* plane) { std::memcpy(bytes_ + begin_, plane + first_ * width_, count_ * width_); }
 
-  const std::uint8_t* at(std::ptrdiff_t shift) const { return bytes_ + slice + shift; }
+  const std::uint8_t* begin() const { return bytes_ + slice; }
 
  private:
   std::size_t width_, first_, count_, begin_;
   alignas(64) std::uint8_t bytes_[largest_line + 3 * slice] = {};
 };
-
-// What is written beyond a line is overwritten by the next, or read by nobody.
-void mask(const std::uint8_t* from, const std::uint8_t* inside, std::size_t line, std::uint8_t* to) {
-  for (std::size_t i = 0; i < line; i += slice) {
-    std::uint8_t some[slice];
-    for (std::size_t j = 0; j < slice; ++j) some[j] = from[i + j] & inside[j];
-    std::memcpy(to + i, some, slice);
-  }
-}
 
 }  // namespace
 
@@ -76,37 +87,40 @@ bool fits_lines(const Term& term) {
   if ((term.kernel[1] - 1) * term.dilation[1] > slice || line_of(term) > largest_line) return false;
   // Groups of a block begin somewhere in a plane, and end in another.
   const std::size_t planes = lookup_block / (term.kernel[0] * term.kernel[1]) + 2;
-  const std::size_t farthest = planes * term.kernel[1] * line_of(term);
-  return farthest <= std::numeric_limits<std::uint16_t>::max() && term.lines() * line_of(term) <= largest_panel;
+  const std::size_t bytes = term.kernel[1] * copies_of(term).size() * line_of(term);
+  return planes * bytes <= std::numeric_limits<std::uint16_t>::max() && term.planes_of_group() * bytes <= largest_panel;
 }
 
 void set_lines(Term& term) {
-  const std::size_t line = line_of(term), outputs = 4 * quads(term.outputs);
+  const std::size_t outputs = 4 * quads(term.outputs);
+  term.line = line_of(term);
+  term.copies = copies_of(term);
   for (Matrix& matrix : term.matrices) {
     const std::size_t block = lookup_block_of(matrix.chunk);
     std::uint16_t* offset = matrix.offsets.data();
     for (std::size_t first = 0; first < term.rows; first += block) {
       const std::size_t count = outputs * matrix.chunks_of(std::min(block, term.rows - first));
       for (std::uint16_t* end = offset + count; offset < end; ++offset) {
-        *offset = static_cast<std::uint16_t>(place(term, first + *offset / slice, first, line));
+        *offset = static_cast<std::uint16_t>(place(term, first + *offset / slice, first));
       }
     }
   }
-  term.line = line;
   term.field = {true, term.field.planes, 1, term.in.height, term.in.width};
-  for (std::size_t x = 0; x < term.kernel[1]; ++x) {
+  for (std::size_t i = 0; i < term.kernel[1] * term.copies.size(); ++i) {
+    const std::ptrdiff_t shift = shift_of(term, i / term.copies.size());
+    term.starts.push_back(shift + static_cast<std::ptrdiff_t>(term.copies[i % term.copies.size()]));
     for (std::size_t column = 0; column < slice; ++column) {
-      const std::ptrdiff_t seen = static_cast<std::ptrdiff_t>(column % term.in.width) + shift_of(term, x);
+      const std::ptrdiff_t seen = static_cast<std::ptrdiff_t>(column % term.in.width) + shift;
       term.inside.push_back(seen >= 0 && seen < static_cast<std::ptrdiff_t>(term.in.width) ? 255 : 0);
     }
   }
 }
 
 std::size_t block_begin(const Term& term, std::size_t first) {
-  return first / (term.kernel[0] * term.kernel[1]) * term.kernel[1] * term.line;
+  return first / (term.kernel[0] * term.kernel[1]) * term.kernel[1] * term.copies.size() * term.line;
 }
 
-void fill_lines(const Term& term, const Values& source, const Tile& tile, std::uint8_t* panel) {
+void fill_lines(const Kernels& kernels, const Term& term, const Values& source, const Tile& tile, std::uint8_t* panel) {
   // Tiles of several pictures see all of each.
   Middle middle(term, tile);
   const std::size_t columns = term.line_slices() * slice, area = term.sums.area();
@@ -116,9 +130,8 @@ void fill_lines(const Term& term, const Values& source, const Tile& tile, std::u
       std::uint8_t* line = panel + term.slice_begin(done / slice);
       for (std::size_t plane = 0; plane < term.planes_of_group(); ++plane) {
         middle.fill(picture + (term.first_plane(group) + plane) * term.in.area());
-        for (std::size_t x = 0; x < term.kernel[1]; ++x, line += term.line) {
-          mask(middle.at(shift_of(term, x)), term.inside.data() + x * slice, term.line, line);
-        }
+        kernels.fill_lines({middle.begin(), term.starts.data(), term.starts.size(), term.inside.data(), term.line, line});
+        line += term.starts.size() * term.line;
       }
     }
   }

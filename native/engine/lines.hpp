@@ -17,6 +17,6 @@ void set_lines(Term& term);
 // Where the lines of the first group of a block begin in a panel.
 std::size_t block_begin(const Term& term, std::size_t first);
 
-void fill_lines(const Term& term, const Values& source, const Tile& tile, std::uint8_t* panel);
+void fill_lines(const Kernels& kernels, const Term& term, const Values& source, const Tile& tile, std::uint8_t* panel);
 
 }  // namespace firebit

@@ -46,10 +46,11 @@ void count_bits(const std::uint8_t* plane, std::size_t height, std::size_t width
 template void count_bits(const std::uint8_t*, std::size_t, std::size_t, const Pool&, unsigned, std::uint8_t*);
 template void count_bits(const std::uint8_t*, std::size_t, std::size_t, const Pool&, unsigned, std::int32_t*);
 
-void pool_sums(const Kernels& kernels, const std::int32_t* plane, std::size_t height, std::size_t width, const Pool& pool,
-               std::int32_t* line, std::int32_t* out, bool begins) {
-  kernels.pool_sums({pool.kind == PoolKind::max, begins, plane, {height, width}, {pool.kernel[0], pool.kernel[1]},
-                     {pool.stride[0], pool.stride[1]}, {pool.padding[0], pool.padding[1]}, {pool.height, pool.width}, line, out});
+void pool_sums(const Kernels& kernels, const Planes<const std::int32_t>& from, std::size_t channels, const Map& map,
+               const Pool& pool, std::int32_t* line, const Planes<std::int32_t>& to, bool begins) {
+  kernels.pool_sums({pool.kind == PoolKind::max, begins, from.first, channels, from.stride, {map.height, map.width},
+                     {pool.kernel[0], pool.kernel[1]}, {pool.stride[0], pool.stride[1]}, {pool.padding[0], pool.padding[1]},
+                     {pool.height, pool.width}, line, to.first, to.stride});
 }
 
 void unpack_bits(const std::uint8_t* planes, std::size_t channels, std::size_t area, std::uint8_t* out) {

@@ -23,9 +23,17 @@ template <class Count>
 void count_bits(const std::uint8_t* plane, std::size_t height, std::size_t width, const Pool& pool, unsigned bit,
                 Count* out);
 
-// out grows by the largest or the sum of every window of a plane of sums, or begins with them. `line` has room for pool_line numbers.
-void pool_sums(const Kernels& kernels, const std::int32_t* plane, std::size_t height, std::size_t width, const Pool& pool,
-               std::int32_t* line, std::int32_t* out, bool begins);
+// Sums of some channels of a picture, `stride` numbers from channel to channel.
+template <class Sums>
+struct Planes {
+  Sums* first;
+  std::size_t stride;
+};
+
+// Of so many channels of a map, `to` grows by the largest or the sum of every window, or begins with them. `line` has room
+// for pool_line numbers.
+void pool_sums(const Kernels& kernels, const Planes<const std::int32_t>& from, std::size_t channels, const Map& map,
+               const Pool& pool, std::int32_t* line, const Planes<std::int32_t>& to, bool begins);
 
 // Nibble planes [⌈C/4⌉][area] as bytes 0 or 1 [C][area].
 void unpack_bits(const std::uint8_t* planes, std::size_t channels, std::size_t area, std::uint8_t* out);

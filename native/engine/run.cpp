@@ -11,6 +11,9 @@ namespace firebit {
 
 namespace {
 
+// Channels whose sums a thread pools at a time.
+constexpr std::size_t pooled_together = 8;
+
 // The sums of one term over the whole map of a picture, before pooling.
 void add_map(const Work& work, const Term& term, const Values& fields, std::size_t picture, std::int32_t* sums,
              std::size_t stride, bool begins) {
@@ -93,9 +96,11 @@ std::size_t run_sums(const Work& work, std::size_t picture) {
     std::int32_t* raw = work.space.raw.data();
     if (!can_begin(term)) std::fill(raw, raw + term.sums.channels * raw_stride, 0);
     add_map(work, term, fields[i], picture, raw, raw_stride, can_begin(term));
-    work.team.each(term.sums.channels, [&](std::size_t c, std::size_t worker) {
+    work.team.each((term.sums.channels + pooled_together - 1) / pooled_together, [&](std::size_t task, std::size_t worker) {
+      const std::size_t first = task * pooled_together, some = std::min(pooled_together, term.sums.channels - first);
       auto* line = reinterpret_cast<std::int32_t*>(work.space.scratch[worker].line.data());
-      pool_sums(work.kernels, raw + c * raw_stride, term.sums.height, term.sums.width, *term.pool, line, total + c * stride, i == 0);
+      pool_sums(work.kernels, {raw + first * raw_stride, raw_stride}, some, term.sums, *term.pool, line,
+                {total + first * stride, stride}, i == 0);
     });
   }
   return stride;

@@ -44,7 +44,7 @@ void look_up_part(const Kernels& kernels, const Term& term, const Matrix& matrix
     const std::size_t begin = term.slice_begin(s), second = term.slice_begin(s + 1) - begin, some = std::min(most_together, slices - s);
     std::uint16_t* to = sums + s * words + part.first * slice;
     if (matrix.codes.size() > 0) {
-      kernels.look_up_signs({matrix.codes.data() + part.place, part.groups, part.outputs, block + begin, second, to, words, some, part.row == 0});
+      kernels.look_up_signs({matrix.codes.data() + part.place / 2, part.groups, part.outputs, block + begin, second, to, words, some, part.row == 0});
     } else {
       kernels.look_up({matrix.tables.data() + part.place * 16, matrix.offsets.data() + part.place, part.groups, part.outputs,
                        matrix.chunk, block + begin, second, to, words, some, part.row == 0});

@@ -228,7 +228,7 @@ Matrix sign_matrix(const Term& term, const std::int16_t* weights) {
   const std::size_t block = lookup_block_of(sign_chunk);
   Matrix matrix;
   matrix.chunk = sign_chunk;
-  matrix.codes = Buffer<std::uint8_t>(groups * all);
+  matrix.codes = Buffer<std::uint16_t>(groups * all / 2);
   matrix.bases.assign(term.outputs, 0);
   for (std::size_t o = 0; o < term.outputs; ++o, weights += per_group(term)) {
     for (std::size_t group = 0; group < groups; ++group) {
@@ -237,10 +237,10 @@ Matrix sign_matrix(const Term& term, const std::int16_t* weights) {
         const std::size_t channel = group / taps * 4 + j;
         const bool negative = channel < term.inputs && weights[channel * taps + group % taps] < 0;
         if (negative) --matrix.bases[o];
-        else code |= 16u << j;
+        else code |= (o % 2 == 0 ? 16u : 256u) << j;
       }
       const std::size_t first = group / block * block, count = std::min(block, groups - first);
-      matrix.codes[first * all + o * count + group - first] = static_cast<std::uint8_t>(code);
+      matrix.codes[first * all / 2 + o / 2 * count + group - first] |= static_cast<std::uint16_t>(code);
     }
   }
   return matrix;

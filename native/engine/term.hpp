@@ -51,7 +51,7 @@ struct Matrix {
   Buffer<std::uint8_t> tables;       // lookup: [blocks][outputs][groups of the block][16],
   Buffer<std::uint16_t> offsets;     // and where their indices lie
   std::vector<std::int32_t> bases;   // per output: lookup, what is missing in the sums of tables; signs, how many are +1
-  Buffer<std::uint8_t> codes;        // lookup of weights of ±1, in place of tables: [blocks][outputs][groups of the block]
+  Buffer<std::uint16_t> codes;       // lookup of ±1, in place of tables: [blocks][outputs / 2][groups of the block]
   std::size_t chunk = 0;             // lookup
   bool is_balanced = false;          // lookup: groups of every output have an order of their own, in whole chunks
   Buffer<std::int16_t> wide;         // tabled [blocks of 32][groups][4][32]; product [quads][pairs][4][2];
@@ -91,7 +91,10 @@ struct Term {
   std::size_t length = 0;             // of a row of dot
   std::vector<std::uint32_t> taps;    // where every row of a panel begins in a field; winograd: pairs in a panel
   std::size_t line = 0;               // lookup: bytes of a line of a panel of lines; 0: it is a panel of rows
-  std::vector<std::uint8_t> inside;   // of lines: which of 64 columns are cells of the map, [columns of the kernel][64]
+  std::vector<std::size_t> copies;    // of lines: what each copy of one leaves out at its beginning
+  std::vector<std::ptrdiff_t> starts;  // of the lines of a plane, [columns of the kernel][copies]: how far from a place
+                                      // they begin,
+  std::vector<std::uint8_t> inside;   // and which of 64 columns are cells of the map, [columns of the kernel][copies][64]
 
   // Of a dot over bits with narrow weights: outputs that lie side by side, their blocks, and parts of a row's bits.
   std::size_t width_of_rows() const { return std::min(row_width, rounded_up(outputs, slice)); }
@@ -110,8 +113,8 @@ struct Term {
     if (line > 0) return groups * rounded_up((lines() * line + line_slices() - 1) / line_slices(), slice);
     return groups * rows * slice * (method == Method::product ? sizeof(std::int16_t) : 1);
   }
-  // Lines of a group: a plane as the taps of each column of a kernel see it.
-  std::size_t lines() const { return planes_of_group() * kernel[1]; }
+  // Lines of a group: a plane as the taps of each column of a kernel see it, in its copies.
+  std::size_t lines() const { return planes_of_group() * kernel[1] * copies.size(); }
   // Slices of a tile that see one picture, where there are lines.
   std::size_t line_slices() const { return std::min(most_slices, sums.area() / slice); }
   // Where a slice of a panel of a group begins.

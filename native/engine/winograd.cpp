@@ -95,7 +95,6 @@ bool fits_winograd(const Term& term, const Weights& weights) {
                      term.dilation[0] == 1 && term.dilation[1] == 1;
   const bool whole = term.sums.width % winograd_places == 0 && term.sums.width <= most_width && term.sums.area() % slice == 0;
   if (!plain || !whole || term.inputs > most_inputs || term.kernel[0] > most_rows) return false;
-  if (most_cells(term) > winograd_cells) return false;
   const std::size_t length = per_group(term);
   for (const std::int16_t* output = weights.begin(); output != weights.end(); output += length) {
     std::int64_t most = 0;

@@ -6,6 +6,7 @@
 //   look_up(table, indices)     table[index] for every byte
 //   add8, add16, sub16          wrapping sums of bytes and 16-bit words
 //   high_bytes, shift_up        words >> 8 and words << 8
+//   upper_halves                words >> 4, so that the lower half of each byte is its upper one
 //   at_least16(a, b)            words of ones where a ≥ b, unsigned
 //   low_bytes_of(a, b)          low bytes of the words of a, high bytes of those of b
 //   both, either, differ        and, or, exclusive or
@@ -79,7 +80,7 @@ struct LookupStep {
     for (std::size_t v = 0; v < vectors; ++v) {
       const std::uint8_t* seen = v < of_slice ? indices + v * Simd::width : others + (v - of_slice) * Simd::width;
       const Bytes found = Simd::look_up(table, Simd::load(seen));
-      bytes[v] = begins ? found : Simd::add8(bytes[v], found);
+      bytes[v] = begins ? found : Simd::in_register(Simd::add8(bytes[v], found));
     }
   }
 
@@ -137,19 +138,24 @@ void look_up(const Lookup& at) {
   }
 }
 
+// Tables of all pairs of codes: in how many of its four bits an index is like the first, plus 16 times like the second.
 struct SignTables {
-  alignas(64) std::uint8_t entries[256] = {};
+  alignas(64) std::uint8_t entries[256 * 16] = {};
 
   constexpr SignTables() {
-    for (unsigned i = 0; i < 256; ++i) {
-      const unsigned differ = i / 16 ^ i % 16;
-      entries[i] = static_cast<std::uint8_t>(4 - (differ & 1) - (differ >> 1 & 1) - (differ >> 2 & 1) - (differ >> 3));
+    for (unsigned i = 0; i < 256 * 16; ++i) {
+      entries[i] = static_cast<std::uint8_t>(alike(i / 16 % 16, i % 16) + 16 * alike(i / 256, i % 16));
     }
+  }
+
+  static constexpr unsigned alike(unsigned code, unsigned index) {
+    const unsigned differ = code ^ index;
+    return 4 - (differ & 1) - (differ >> 1 & 1) - (differ >> 2 & 1) - (differ >> 3);
   }
 };
 inline constexpr SignTables sign_tables;
 
-// Two outputs at a time, so that indices are loaded once for both: all 16 tables stay in the first cache.
+// Two outputs, which are looked up at once. Entries of three groups, at most 4 each, add up in half a byte.
 template <class Simd, std::size_t Slices>
 struct SignStep {
   using Bytes = typename Simd::Bytes;
@@ -157,14 +163,19 @@ struct SignStep {
 
   const SignLookup& at;
 
-  FIREBIT_INLINE void add(const std::uint8_t* codes, std::size_t group, Bytes (&first)[vectors], Bytes (&second)[vectors]) const {
-    const Bytes a = Simd::table(sign_tables.entries + codes[group]);
-    const Bytes b = Simd::table(sign_tables.entries + codes[at.groups + group]);
+  template <std::size_t Groups>
+  FIREBIT_INLINE void add(const std::uint16_t* codes, std::size_t group, Bytes (&first)[vectors], Bytes (&second)[vectors]) const {
+    Bytes tables[Groups];
+    for (std::size_t g = 0; g < Groups; ++g) tables[g] = Simd::table(sign_tables.entries + codes[group + g]);
+    const Bytes half = Simd::splat8(15);
     for (std::size_t v = 0; v < vectors; ++v) {
       const std::uint8_t* seen = at.panel + v / of_slice * at.second + group * slice + v % of_slice * Simd::width;
-      const Bytes indices = Simd::in_register(Simd::load(seen));
-      first[v] = Simd::add8(first[v], Simd::look_up(a, indices));
-      second[v] = Simd::add8(second[v], Simd::look_up(b, indices));
+      Bytes found = Simd::look_up(tables[0], Simd::load(seen));
+      for (std::size_t g = 1; g < Groups; ++g) {
+        found = Simd::in_register(Simd::add8(found, Simd::look_up(tables[g], Simd::load(seen + g * slice))));
+      }
+      first[v] = Simd::add8(first[v], Simd::both(found, half));
+      second[v] = Simd::add8(second[v], Simd::both(Simd::upper_halves(found), half));
     }
   }
 
@@ -179,17 +190,14 @@ struct SignStep {
   }
 
   FIREBIT_INLINE void run(std::size_t output) const {
-    const std::uint8_t* codes = at.codes + output * at.groups;
+    const std::uint16_t* codes = at.codes + output / 2 * at.groups;
     for (std::size_t group = 0; group < at.groups;) {
       const bool begins = at.begins && group == 0;
       const std::size_t end = at.groups - group < sign_chunk ? at.groups : group + sign_chunk;
       Bytes first[vectors], second[vectors];
       for (std::size_t v = 0; v < vectors; ++v) first[v] = second[v] = Simd::zero();
-      for (; group + 2 <= end; group += 2) {
-        add(codes, group, first, second);
-        add(codes, group + 1, first, second);
-      }
-      if (group < end) add(codes, group++, first, second);
+      for (; group + 3 <= end; group += 3) add<3>(codes, group, first, second);
+      for (; group < end; ++group) add<1>(codes, group, first, second);
       store(output, begins, first);
       store(output + 1, begins, second);
     }

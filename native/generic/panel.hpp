@@ -103,4 +103,21 @@ void fill_quads(const Filling& filling, const std::uint8_t* source, std::uint32_
   }
 }
 
+template <class Simd>
+void fill_lines(const Lining& at) {
+  constexpr std::size_t vectors = slice / Simd::width;
+  std::uint8_t* to = at.out;
+  for (std::size_t i = 0; i < at.lines; ++i, to += at.bytes) {
+    const std::uint8_t* from = at.from + at.starts[i];
+    typename Simd::Bytes inside[vectors];
+    for (std::size_t v = 0; v < vectors; ++v) inside[v] = Simd::load(at.inside + i * slice + v * Simd::width);
+    for (std::size_t x = 0; x < at.bytes; x += slice) {
+      for (std::size_t v = 0; v < vectors; ++v) {
+        const std::size_t place = x + v * Simd::width;
+        Simd::store(to + place, Simd::both(Simd::load(from + place), inside[v]));
+      }
+    }
+  }
+}
+
 }  // namespace firebit::generic

@@ -16,7 +16,8 @@
 //   interleave32(four, to)  writes four vectors by turns, 4 · lanes numbers
 //   above32(a, b)           numbers of ones where a > b
 //   differ32(a, b)          exclusive or
-//   store_bytes(to, a)      the bytes of all lanes, lowest first
+//   load_bytes(from)        numbers of four bytes, lowest first
+//   store_bytes(to, a)      the bytes of all lanes, likewise
 #pragma once
 
 #include <cstring>
@@ -37,25 +38,40 @@ constexpr std::uint32_t inverse(std::uint32_t odd) {
 constexpr std::uint32_t of_45 = inverse(45);
 static_assert(45 * of_45 == 1);
 
-// A row of cells and what stands beside the last of them, by points.
-using Cells = std::int16_t[winograd_points][winograd_cells + slice];
+// Two rows of a plane, or one of each of two, as numbers a + 2¹⁶ · b modulo 2³²: whatever is added up of them is added up of
+// both, where a and b stay within 16 bits. Where a is negative, the upper half is one too low in the end.
+template <class Simd>
+FIREBIT_INLINE typename Simd::Ints halves(typename Simd::Ints sum) {
+  return Simd::add32(sum, Simd::template double32<1>(Simd::both32(sum, Simd::splat_int(0x8000))));
+}
 
-// C d of cells: |value| ≤ 60 · 255, so that int16 holds it. The compiler finds the vectors.
-inline void at_points(const Cells& d, std::size_t cells, Cells& values) {
-  const auto put = [&](std::size_t point, std::size_t i, int value) { values[point][i] = static_cast<std::int16_t>(value); };
-  for (std::size_t i = 0; i < cells; ++i) {
-    put(0, i, 4 * (d[0][i] - d[6][i]) + 21 * (d[4][i] - d[2][i]));
-    put(7, i, 4 * (d[7][i] - d[1][i]) + 21 * (d[3][i] - d[5][i]));
-    const int a1 = 4 * (d[2][i] + d[6][i]) - 17 * d[4][i], b1 = 4 * (d[1][i] + d[5][i]) - 17 * d[3][i];
-    put(1, i, a1 + b1);
-    put(2, i, a1 - b1);
-    const int a2 = d[2][i] - 5 * d[4][i] + 4 * d[6][i], b2 = 2 * d[1][i] - 10 * d[3][i] + 8 * d[5][i];
-    put(3, i, a2 + b2);
-    put(4, i, a2 - b2);
-    const int a3 = 16 * d[2][i] - 20 * d[4][i] + 4 * d[6][i], b3 = 8 * d[1][i] - 10 * d[3][i] + 2 * d[5][i];
-    put(5, i, a3 + b3);
-    put(6, i, a3 - b3);
+// Four columns of `lanes` tiles of two rows.
+template <class Simd>
+FIREBIT_INLINE void four_columns(typename Simd::Ints a, typename Simd::Ints b, typename Simd::Ints* d) {
+  using Ints = typename Simd::Ints;
+  const Ints bytes = Simd::splat_int(0x00ff00ff), lower = Simd::splat_int(0xffff), upper = Simd::splat_int(-0x10000);
+  for (std::size_t j = 0; j < 2; ++j) {
+    const Ints from_a = Simd::both32(j == 0 ? a : Simd::template halve32<8>(a), bytes);
+    const Ints from_b = Simd::both32(j == 0 ? b : Simd::template halve32<8>(b), bytes);
+    d[j] = Simd::add32(Simd::both32(from_a, lower), Simd::template double32<16>(from_b));
+    d[j + 2] = Simd::add32(Simd::template halve32<16>(from_a), Simd::both32(from_b, upper));
   }
+}
+
+// C d: |value| ≤ 60 · 255, so that int16 holds it.
+template <class Simd>
+FIREBIT_INLINE void at_points(const typename Simd::Ints (&d)[winograd_points], typename Simd::Ints (&values)[winograd_points]) {
+  using Ints = typename Simd::Ints;
+  const auto by = [](std::uint32_t n, Ints a) { return Simd::times32(a, n); };
+  const auto plus = [](Ints a, Ints b) { return Simd::add32(a, b); };
+  const auto minus = [](Ints a, Ints b) { return Simd::sub32(a, b); };
+  const auto both = [&](std::size_t point, Ints a, Ints b) { values[point] = plus(a, b), values[point + 1] = minus(a, b); };
+  values[0] = plus(by(4, minus(d[0], d[6])), by(21, minus(d[4], d[2])));
+  values[7] = plus(by(4, minus(d[7], d[1])), by(21, minus(d[3], d[5])));
+  both(1, minus(by(4, plus(d[2], d[6])), by(17, d[4])), minus(by(4, plus(d[1], d[5])), by(17, d[3])));
+  const Ints five = by(5, d[4]), ten = by(10, d[3]);
+  both(3, plus(minus(d[2], five), by(4, d[6])), minus(plus(by(2, d[1]), by(8, d[5])), ten));
+  both(5, by(4, plus(minus(by(4, d[2]), five), d[6])), minus(plus(by(8, d[1]), by(2, d[5])), ten));
 }
 
 // Sixteen times four places of every tile, from the products at the eight points.
@@ -78,45 +94,39 @@ FIREBIT_INLINE void to_places(const typename Simd::Ints (&m)[winograd_points], t
 
 }  // namespace winograd_detail
 
-// The values of a plane at the points.
-inline void transform_plane(const std::uint8_t* source, const Transform& at, winograd_detail::Cells& values) {
-  alignas(64) winograd_detail::Cells d;
+template <class Simd>
+void transform(const Transform& at) {
+  using Ints = typename Simd::Ints;
+  const std::size_t room = at.rows * at.tiles;
   for (std::size_t y = 0; y < at.rows; ++y) {
-    const std::uint8_t* from = source + y * at.width;
-    const std::size_t first = y * at.tiles;
-    for (std::size_t t = 0; t < at.tiles; ++t) {
-      std::uint32_t four, next;
-      std::memcpy(&four, from + 4 * t, sizeof four);
-      std::memcpy(&next, from + 4 * t + 4, sizeof next);
-      for (unsigned j = 0; j < 4; ++j) {
-        d[j][first + t] = static_cast<std::int16_t>(four >> 8 * j & 255);
-        d[4 + j][first + t] = static_cast<std::int16_t>(next >> 8 * j & 255);
+    const std::uint8_t* from = at.source + y * at.width;
+    const std::uint8_t* second = at.second != nullptr ? at.second + y * at.width : y + 1 < at.rows ? from + at.width : nullptr;
+    for (std::size_t t = 0; t < at.tiles; t += Simd::lanes) {
+      Ints d[winograd_points], values[winograd_points];
+      for (std::size_t i = 0; i < winograd_points; i += winograd_places) {
+        const Ints beside = second != nullptr ? Simd::load_bytes(second + 4 * t + i) : Simd::zero32();
+        winograd_detail::four_columns<Simd>(Simd::load_bytes(from + 4 * t + i), beside, d + i);
+      }
+      winograd_detail::at_points<Simd>(d, values);
+      const std::size_t first = y * at.tiles + t;
+      for (std::size_t point = 0; point < winograd_points; ++point) {
+        auto* to = reinterpret_cast<std::uint8_t*>(at.out + point * at.point + 2 * first);
+        const Ints value = winograd_detail::halves<Simd>(values[point]);
+        // What is written behind a row is overwritten by the next, but not behind the last.
+        if (first + Simd::lanes <= room) {
+          Simd::store_bytes(to, value);
+        } else {
+          std::uint8_t some[4 * Simd::lanes];
+          Simd::store_bytes(some, value);
+          std::memcpy(to, some, 4 * (room - first));
+        }
       }
     }
   }
-  winograd_detail::at_points(d, at.rows * at.tiles, values);
 }
 
-template <class Simd>
-void transform(const Transform& at) {
-  alignas(64) winograd_detail::Cells first, second;
-  const std::size_t cells = at.rows * at.tiles;
-  transform_plane(at.source, at, first);
-  if (at.second != nullptr) transform_plane(at.second, at, second);
-  for (std::size_t point = 0; point < winograd_points; ++point) {
-    // Nobody weighs what stands beside the last row.
-    if (at.second == nullptr) std::memset(first[point] + cells, 0, at.tiles * sizeof(std::int16_t));
-    const std::int16_t *a = first[point], *b = at.second != nullptr ? second[point] : a + at.tiles;
-    std::int16_t* to = at.out + point * at.point;
-    for (std::size_t i = 0; i < cells; ++i) {
-      to[2 * i] = a[i];
-      to[2 * i + 1] = b[i];
-    }
-  }
-}
-
-// Four outputs at all tiles of a slice.
-template <class Simd>
+// Four outputs at all tiles of a slice. `Pairs` of rows are multiplied; 0: as many as are given.
+template <class Simd, std::size_t Pairs>
 class WinogradStep {
  public:
   using Ints = typename Simd::Ints;
@@ -146,27 +156,24 @@ class WinogradStep {
   using Products = std::int32_t[4][winograd_tiles];
 
   // Sums are kept in order, so that the compiler does not put them aside to add them up otherwise.
+  template <bool begins>
   static FIREBIT_INLINE void add(const std::int16_t* weights, const std::uint8_t* from, Sums& sums) {
     const auto* values = reinterpret_cast<const std::int16_t*>(one_register(from));
     Ints seen[vectors];
     for (std::size_t v = 0; v < vectors; ++v) seen[v] = Simd::in_register(Simd::load_pairs(values + v * 2 * Simd::lanes));
     for (std::size_t o = 0; o < 4; ++o) {
       const Ints weight = Simd::splat_pair(weights + 2 * o);
-      for (std::size_t v = 0; v < vectors; ++v) sums[o][v] = Simd::in_register(Simd::multiply_add(sums[o][v], seen[v], weight));
+      for (std::size_t v = 0; v < vectors; ++v) {
+        sums[o][v] = Simd::in_register(Simd::multiply_add(begins ? Simd::zero32() : sums[o][v], seen[v], weight));
+      }
     }
   }
 
   static FIREBIT_INLINE void multiply_point(const std::int16_t* weights, const std::uint8_t* panel, const std::uint32_t* taps,
                                             std::size_t pairs, Products& to) {
     Sums sums;
-    for (auto& row : sums) {
-      for (Ints& sum : row) sum = Simd::zero32();
-    }
-    std::size_t k = 0;
-    for (; k + 4 <= pairs; k += 4, weights += 4 * 8) {
-      for (std::size_t i = 0; i < 4; ++i) add(weights + i * 8, panel + taps[k + i], sums);
-    }
-    for (; k < pairs; ++k, weights += 8) add(weights, panel + taps[k], sums);
+    add<true>(weights, panel + taps[0], sums);
+    for (std::size_t k = 1; k < (Pairs > 0 ? Pairs : pairs); ++k) add<false>(weights + k * 8, panel + taps[k], sums);
     for (std::size_t o = 0; o < 4; ++o) {
       for (std::size_t v = 0; v < vectors; ++v) Simd::store32(to[o] + v * Simd::lanes, sums[o][v]);
     }
@@ -177,10 +184,10 @@ class WinogradStep {
   alignas(64) Products products_[winograd_points];
 };
 
-template <class Simd>
+template <class Simd, std::size_t Pairs>
 inline void sum_slice(const Winograd& at, const WinogradSums& sums, std::size_t index) {
   using Ints = typename Simd::Ints;
-  WinogradStep<Simd> step(at, index);
+  WinogradStep<Simd, Pairs> step(at, index);
   for (std::size_t output = 0; output < 4 * at.quads; ++output) {
     if (output % 4 == 0) step.multiply(output / 4);
     std::int32_t* to = sums.out + output * sums.stride + index * slice;
@@ -202,8 +209,8 @@ inline void sum_slice(const Winograd& at, const WinogradSums& sums, std::size_t 
 }
 
 // The nibbles of four outputs at four places of `lanes` tiles from one on: those of a tile are the bytes of one number.
-template <class Simd>
-FIREBIT_INLINE typename Simd::Ints nibbles_of(const WinogradStep<Simd>& step, const std::int32_t* limits, std::size_t tile) {
+template <class Simd, std::size_t Pairs>
+FIREBIT_INLINE typename Simd::Ints nibbles_of(const WinogradStep<Simd, Pairs>& step, const std::int32_t* limits, std::size_t tile) {
   using Ints = typename Simd::Ints;
   Ints nibbles[winograd_places] = {Simd::zero32(), Simd::zero32(), Simd::zero32(), Simd::zero32()};
   // Output by output: there are registers for one.
@@ -220,30 +227,38 @@ FIREBIT_INLINE typename Simd::Ints nibbles_of(const WinogradStep<Simd>& step, co
   return Simd::add32(low, Simd::template double32<16>(high));
 }
 
-template <class Simd>
+template <class Simd, std::size_t Pairs>
 inline void step_slice(const Winograd& at, const WinogradBits& bits, std::size_t index) {
-  WinogradStep<Simd> step(at, index);
+  WinogradStep<Simd, Pairs> step(at, index);
   for (std::size_t q = 0; q < at.quads; ++q) {
     step.multiply(q);
     const typename Simd::Ints flips = Simd::splat_int(bits.flips[q] * 0x01010101);
     std::uint8_t* to = bits.out + q * bits.stride + index * slice;
     for (std::size_t t = 0; t < winograd_tiles; t += Simd::lanes, to += winograd_places * Simd::lanes) {
-      Simd::store_bytes(to, Simd::differ32(nibbles_of<Simd>(step, bits.limits + 4 * q, t), flips));
+      Simd::store_bytes(to, Simd::differ32(nibbles_of<Simd, Pairs>(step, bits.limits + 4 * q, t), flips));
     }
   }
 }
 
+// Of three channels and five rows.
+constexpr std::size_t usual_pairs = 8;
+
 template <class Simd>
 void winograd(const Winograd& at, const WinogradSums& sums) {
-  for (std::size_t s = 0; s < at.slices; ++s) sum_slice<Simd>(at, sums, s);
+  for (std::size_t s = 0; s < at.slices; ++s) {
+    at.pairs == usual_pairs ? sum_slice<Simd, usual_pairs>(at, sums, s) : sum_slice<Simd, 0>(at, sums, s);
+  }
 }
 
 template <class Simd>
 void winograd_bits(const Winograd& at, const WinogradBits& bits) {
-  for (std::size_t s = 0; s < at.slices; ++s) step_slice<Simd>(at, bits, s);
+  for (std::size_t s = 0; s < at.slices; ++s) {
+    at.pairs == usual_pairs ? step_slice<Simd, usual_pairs>(at, bits, s) : step_slice<Simd, 0>(at, bits, s);
+  }
 }
 
 struct WinogradKernels {
+  void (*transform)(const Transform&);
   void (*sums)(const Winograd&, const WinogradSums&);
   void (*bits)(const Winograd&, const WinogradBits&);
 };
@@ -251,9 +266,9 @@ struct WinogradKernels {
 template <class Simd>
 constexpr WinogradKernels winograd_kernels() {
   if constexpr (Simd::has_winograd) {
-    return {winograd<Simd>, winograd_bits<Simd>};
+    return {transform<Simd>, winograd<Simd>, winograd_bits<Simd>};
   } else {
-    return {nullptr, nullptr};
+    return {nullptr, nullptr, nullptr};
   }
 }
 

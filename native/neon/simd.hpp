@@ -54,6 +54,7 @@ struct Simd {
   static Bytes add16(Bytes a, Bytes b) { return bytes(vaddq_u16(words(a), words(b))); }
   static Bytes sub16(Bytes a, Bytes b) { return bytes(vsubq_u16(words(a), words(b))); }
   static Bytes high_bytes(Bytes a) { return bytes(vshrq_n_u16(words(a), 8)); }
+  static Bytes upper_halves(Bytes a) { return vshrq_n_u8(a, 4); }
   static Bytes shift_up(Bytes a) { return bytes(vshlq_n_u16(words(a), 8)); }
   static Bytes at_least16(Bytes a, Bytes b) { return bytes(vcgeq_u16(words(a), words(b))); }
   static Bytes low_bytes_of(Bytes a, Bytes b) { return vbslq_u8(splat16(0x00ff), a, b); }
@@ -129,7 +130,9 @@ struct Simd {
   static Ints in_register(Ints v) { return v; }
   static Ints above32(Ints a, Ints b) { return vreinterpretq_s32_u32(vcgtq_s32(a, b)); }
   static Ints differ32(Ints a, Ints b) { return veorq_s32(a, b); }
+  static Ints load_bytes(const std::uint8_t* from) { return vreinterpretq_s32_u8(vld1q_u8(from)); }
   static void store_bytes(std::uint8_t* to, Ints v) { vst1q_u8(to, vreinterpretq_u8_s32(v)); }
+  static Ints both32(Ints a, Ints b) { return vandq_s32(a, b); }
   static Ints max32(Ints a, Ints b) { return vmaxq_s32(a, b); }
   static Ints sub32(Ints a, Ints b) { return vsubq_s32(a, b); }
   static Ints dot4(Ints sum, Bytes values, Bytes weights) {

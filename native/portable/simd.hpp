@@ -85,6 +85,9 @@ struct Simd {
   static Bytes high_bytes(Bytes a) {
     return each16(a, a, [](unsigned x, unsigned) { return static_cast<std::uint16_t>(x >> 8); });
   }
+  static Bytes upper_halves(Bytes a) {
+    return each16(a, a, [](unsigned x, unsigned) { return static_cast<std::uint16_t>(x >> 4); });
+  }
   static Bytes shift_up(Bytes a) {
     return each16(a, a, [](unsigned x, unsigned) { return static_cast<std::uint16_t>(x << 8); });
   }
@@ -234,8 +237,17 @@ struct Simd {
     for (std::size_t i = 0; i < lanes; ++i) a.at[i] ^= b.at[i];
     return a;
   }
+  static Ints load_bytes(const std::uint8_t* from) {
+    Ints v = {};
+    for (std::size_t i = 0; i < 4 * lanes; ++i) v.at[i / 4] |= std::uint32_t{from[i]} << 8 * (i % 4);
+    return v;
+  }
   static void store_bytes(std::uint8_t* to, Ints v) {
     for (std::size_t i = 0; i < 4 * lanes; ++i) to[i] = static_cast<std::uint8_t>(v.at[i / 4] >> 8 * (i % 4));
+  }
+  static Ints both32(Ints a, Ints b) {
+    for (std::size_t i = 0; i < lanes; ++i) a.at[i] &= b.at[i];
+    return a;
   }
   static Ints max32(Ints a, Ints b) {
     for (std::size_t i = 0; i < lanes; ++i) {

@@ -112,8 +112,8 @@ void look_up(const Kernels& a, const Kernels& b) {
 void look_up_signs(const Kernels& a, const Kernels& b) {
   const std::size_t groups = 1 + below(128), outputs = 4 * (1 + below(5)), slices = 1 + below(2), all = slices * outputs * slice;
   const auto panel = drawn<std::uint8_t>(slices * groups * slice, 0, 15);
-  auto codes = drawn<std::uint8_t>(outputs * groups, 0, 15);
-  for (std::uint8_t& code : codes) code = static_cast<std::uint8_t>(code * 16);
+  auto codes = drawn<std::uint16_t>(outputs / 2 * groups, 0, 255);
+  for (std::uint16_t& code : codes) code = static_cast<std::uint16_t>(code * 16);
   const auto bases = drawn<std::int32_t>(outputs, -9, 9);
   std::vector<std::uint16_t> kept[] = {std::vector<std::uint16_t>(all + slack), std::vector<std::uint16_t>(all + slack)};
   std::vector<std::int32_t> sums[2], by_hand(all + slack);
@@ -132,7 +132,7 @@ void look_up_signs(const Kernels& a, const Kernels& b) {
     const std::size_t s = i / (outputs * slice), o = i / slice % outputs, column = i % slice;
     by_hand[i] = bases[o];
     for (std::size_t g = 0; g < groups; ++g) {
-      const unsigned like = ~(panel[(s * groups + g) * slice + column] ^ codes[o * groups + g] / 16u) & 15;
+      const unsigned like = ~(panel[(s * groups + g) * slice + column] ^ codes[o / 2 * groups + g] >> (o % 2 == 0 ? 4 : 8)) & 15;
       for (unsigned bit = 0; bit < 4; ++bit) by_hand[i] += 2 * static_cast<std::int32_t>(like >> bit & 1);
     }
   }
@@ -166,7 +166,7 @@ void winograd(const Kernels& a, const Kernels& b) {
   constexpr std::size_t points = firebit::winograd_points, taps = firebit::winograd_taps;
   const int powers[points][taps] = {{4, 0, 0, 0, 0},   {5, 5, 5, 5, 5},   {5, -5, 5, -5, 5},   {1, 2, 4, 8, 16},
                                     {1, -2, 4, -8, 16}, {16, 8, 4, 2, 1}, {16, -8, 4, -2, 1}, {0, 0, 0, 0, 4}};
-  const std::size_t slices = 1 + below(3), columns = slices * slice, height = 1 + below(5);
+  const std::size_t slices = 1 + below(3), columns = slices * slice, height = 1 + below(8);
   const std::size_t tiles = std::size_t{1} << below(5), down = slices * firebit::winograd_tiles / tiles;
   const std::size_t rows = down + height - 1, width = 4 * tiles + 4, cells = rows * tiles, plane = rows * width;
   const bool two = below(2) == 1, begins = below(2) == 1;
@@ -175,6 +175,7 @@ void winograd(const Kernels& a, const Kernels& b) {
   const auto weights = drawn<std::int16_t>(4 * 2 * height * taps, -1057, 1057);
   std::vector<std::int16_t> x(points * cells * 2 + slack), y(points * cells * 2 + slack), at_points(points * pairs * 8);
   const std::uint8_t* second = two ? source.data() + plane : nullptr;
+  if (a.winograd == nullptr) return;
   a.transform({source.data(), second, width, rows, tiles, x.data(), 2 * cells});
   b.transform({source.data(), second, width, rows, tiles, y.data(), 2 * cells});
   compare("transform", x, y, points * cells * 2);
@@ -198,7 +199,6 @@ void winograd(const Kernels& a, const Kernels& b) {
       by_hand[i] += weights[o * 2 * height * taps + t] * source[place];
     }
   }
-  if (a.winograd == nullptr) return;
   const firebit::Winograd at{at_points.data(), pairs,  places.data(), 1,
                              slices,           reinterpret_cast<const std::uint8_t*>(x.data()), cells * 4};
   a.winograd(at, {sums.data(), columns, begins});
@@ -286,11 +286,14 @@ void fill_quads(const Kernels& a, const Kernels& b) {
 // Sides, windows and places of a pooling.
 template <class Pool>
 void draw_windows(Pool& pool) {
+  // Mostly as windows mostly are.
+  const bool usual = below(3) > 0;
+  const std::size_t kernel = 2 + below(2);
   for (std::size_t i = 0; i < 2; ++i) {
     pool.sides[i] = 1 + below(40);
-    pool.kernel[i] = 1 + below(4);
-    pool.stride[i] = 1 + below(3);
-    pool.padding[i] = below(pool.kernel[i] / 2 + 1);
+    pool.kernel[i] = usual ? kernel : 1 + below(4);
+    pool.stride[i] = usual ? 2 : 1 + below(3);
+    pool.padding[i] = usual ? 0 : below(pool.kernel[i] / 2 + 1);
     // The last window may end outside, but begins inside.
     pool.places[i] = 1 + below((pool.sides[i] + pool.padding[i] - 1) / pool.stride[i] + 1);
   }
@@ -333,9 +336,27 @@ void pool_sums(const Kernels& a, const Kernels& b) {
   pool.is_max = below(2) == 1;
   pool.begins = below(2) == 1;
   draw_windows(pool);
-  const auto plane = drawn<std::int32_t>(pool.sides[0] * pool.sides[1], -99, 99);
-  const std::size_t count = pool.places[0] * pool.places[1];
-  std::vector<std::int32_t> x(count + slack, 5), y = x;
+  pool.planes = 1 + below(3);
+  pool.plane_stride = pool.sides[0] * pool.sides[1] + below(9);
+  const auto plane = drawn<std::int32_t>(pool.planes * pool.plane_stride, -99, 99);
+  pool.out_stride = pool.places[0] * pool.places[1] + below(2) * below(99);
+  const std::size_t count = pool.planes * pool.out_stride;
+  std::vector<std::int32_t> x(count + slack, 5), y = x, z = x;
+  for (std::size_t i = 0; i < pool.planes * pool.places[0] * pool.places[1]; ++i) {
+    const std::size_t across = pool.places[1], channel = i / (pool.places[0] * across), place = i % (pool.places[0] * across);
+    const std::size_t top = place / across * pool.stride[0], left = place % across * pool.stride[1];
+    std::int32_t found = pool.is_max ? -100 : 0;
+    for (std::size_t row = top; row < top + pool.kernel[0]; ++row) {
+      for (std::size_t column = left; column < left + pool.kernel[1]; ++column) {
+        const std::size_t cell_y = row - pool.padding[0], cell_x = column - pool.padding[1];
+        if (cell_y >= pool.sides[0] || cell_x >= pool.sides[1]) continue;
+        const std::int32_t cell = plane[channel * pool.plane_stride + cell_y * pool.sides[1] + cell_x];
+        found = pool.is_max ? std::max(found, cell) : found + cell;
+      }
+    }
+    std::int32_t& out = z[channel * pool.out_stride + place];
+    out = pool.begins ? found : out + found;
+  }
   std::vector<std::int32_t> line(firebit::pool_line(pool.sides[1], pool.places[1], pool.kernel[1], pool.stride[1], pool.padding[1]));
   pool.plane = plane.data();
   pool.line = line.data();
@@ -343,7 +364,12 @@ void pool_sums(const Kernels& a, const Kernels& b) {
   a.pool_sums(pool);
   pool.out = y.data();
   b.pool_sums(pool);
-  compare("pool_sums", x, y, count);
+  // What lies between two planes is anything.
+  for (std::size_t i = 0; i < (pool.planes - 1) * pool.out_stride; ++i) {
+    if (i % pool.out_stride >= pool.places[0] * pool.places[1]) x[i] = y[i] = z[i];
+  }
+  compare("pool_sums", x, y, count + slack);
+  compare("pool_sums by hand", x, z, count + slack);
 }
 
 void add_rows(const Kernels& a, const Kernels& b) {
