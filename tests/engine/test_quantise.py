@@ -132,7 +132,7 @@ def test_a_shortcut_is_scaled_along() -> None:
     fast = quantise(exact)
     rounded, added = fast.layers[1].terms
     scale = np.abs(rounded.weights).sum((1, 2, 3)) / np.abs(exact.layers[1].terms[0].weights.astype(int)).sum((1, 2, 3))
-    assert added.weights == pytest.approx(9000 * scale, rel=0.02)
+    assert added.weights == pytest.approx(9000 * scale, abs=0.75)
     assert flips(exact, fast, "b") <= 0.014
 
 

@@ -13,9 +13,9 @@ from firebit.engine.plan import INPUT, Layer, Logits, Plan, pooled_term
 from firebit.engine.tables import LARGEST_ENTRIES, LARGEST_SUM_OF_ENTRIES, Weights, balanced_sums, spans
 from firebit.engine.term import Term
 
-CHUNK = 2
+CHUNK = 4
 """Groups of four bits whose partial sums are added up in a byte, a power of two: more are quicker where a look-up takes
-16 bytes, fewer more precise. As the kernel pairs large sums with small ones, two cost hardly any precision."""
+16 bytes, fewer more precise. As the kernel puts large sums beside small ones, four cost hardly any precision."""
 
 FEWEST_PLACES = 16
 """Maps of fewer places stay as they are: tables of four bytes for every weight would be read for little work."""
