@@ -75,7 +75,7 @@ struct LookupStep {
   template <bool begins>
   FIREBIT_INLINE void look_up(const std::uint8_t* tables, std::size_t offset, Bytes (&bytes)[vectors]) const {
     const Bytes table = Simd::table(tables);
-    const std::uint8_t* indices = one_register(at.panel + offset);
+    const std::uint8_t* indices = at.panel + offset;
     const std::uint8_t* others = second == Second::far ? one_register(indices + at.second) : indices + slice;
     for (std::size_t v = 0; v < vectors; ++v) {
       const std::uint8_t* seen = v < of_slice ? indices + v * Simd::width : others + (v - of_slice) * Simd::width;

@@ -67,7 +67,8 @@ class HalvedSums {
     for (std::size_t i = at_.planes; i-- > 0; plane += at_.plane_stride, out += at_.out_stride) {
       // What is written behind a plane is overwritten by the next.
       const std::size_t room = at_.begins ? i * at_.out_stride + all : 0;
-      for (std::size_t y = 0; y < at_.places[0]; ++y) {
+      std::size_t y = at_.places[1] <= lanes ? run_narrow(plane, out, room) : 0;
+      for (; y < at_.places[0]; ++y) {
         if (2 * y + 3 <= at_.sides[0]) {
           run_row<Kernel>(plane + 2 * y * width_, out, y * at_.places[1], room);
         } else {
@@ -94,6 +95,15 @@ class HalvedSums {
     typename Simd::Ints third = Simd::even_ints(column<Rows>(from + 2), column<Rows>(from + lanes + 2));
     if (is_last) third = Simd::add32(Simd::both32(third, inside_), outside_);
     return Simd::in_order(joined<Simd, is_max>(two, third));
+  }
+
+  // Rows of one vector, as far as all of it is written and all rows of a window are there; how many they are.
+  FIREBIT_INLINE std::size_t run_narrow(const std::int32_t* plane, std::int32_t* out, std::size_t room) const {
+    std::size_t y = 0;
+    for (; y < at_.places[0] && y * at_.places[1] + lanes <= room && 2 * y + Kernel <= at_.sides[0]; ++y) {
+      Simd::store32(out + y * at_.places[1], windows<Kernel>(plane + 2 * y * width_, true));
+    }
+    return y;
   }
 
   // The windows of a row, `place` windows behind the first of the plane; whole vectors where there is room.

@@ -132,7 +132,7 @@ void dot16(const std::int16_t* weights, std::size_t length, std::size_t quads, c
     for (std::size_t i = 0; i < length; i += 2 * Simd::lanes) {
       const typename Simd::Ints seen = Simd::load_pairs(values + i);
       for (std::size_t o = 0; o < 4; ++o) {
-        sums[o] = Simd::multiply_add(sums[o], seen, Simd::load_pairs(weights + o * length + i));
+        sums[o] = Simd::in_register(Simd::multiply_add(sums[o], seen, Simd::load_pairs(weights + o * length + i)));
       }
     }
     for (std::size_t o = 0; o < 4; ++o) out[4 * q + o] = Simd::total(sums[o]);

@@ -95,8 +95,9 @@ FIREBIT_INLINE void to_places(const typename Simd::Ints (&m)[winograd_points], t
 }  // namespace winograd_detail
 
 template <class Simd>
-void transform(const Transform& at) {
+void transform(const Transform& of) {
   using Ints = typename Simd::Ints;
+  const Transform at = of;  // so that nothing that is written may change it
   const std::size_t room = at.rows * at.tiles;
   for (std::size_t y = 0; y < at.rows; ++y) {
     const std::uint8_t* from = at.source + y * at.width;
@@ -219,7 +220,7 @@ FIREBIT_INLINE typename Simd::Ints nibbles_of(const WinogradStep<Simd, Pairs>& s
     Ints y[winograd_places];
     step.places(o, tile, y);
     for (std::size_t p = 0; p < winograd_places; ++p) {
-      nibbles[p] = Simd::sub32(Simd::add32(nibbles[p], nibbles[p]), Simd::above32(y[p], limit));
+      nibbles[p] = Simd::in_register(Simd::sub32(Simd::add32(nibbles[p], nibbles[p]), Simd::above32(y[p], limit)));
     }
   }
   const Ints low = Simd::add32(nibbles[0], Simd::template double32<8>(nibbles[1]));
