@@ -16,6 +16,7 @@ engine-accuracy.{json,md,svg,png}.
 import argparse
 import json
 import sys
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,6 +189,18 @@ def in_precisions(target: Path, precisions: Sequence[str], folder: Path) -> list
     return found
 
 
+def training(run: Path) -> str:
+    """A line of how the ReLU network of a run was trained, from its recipe."""
+    recipe = tomllib.loads((run / "recipe.toml").read_text("utf-8"))
+    net, baseline = recipe["net"], recipe["baseline"]
+    norm = "batch norm" if net["batch_norm"] else "no batch norm"
+    return (
+        f"- `{run.name}`: {net['name']}, {net['width']:g} × the channels, ReLU, {norm}, dropout {net['dropout']:g}; "
+        f"{baseline['epochs']} epochs of {baseline['optimizer']}, learning rate {baseline['lr']:g}, weight decay "
+        f"{baseline['weight_decay']:g}, seed {recipe['seed']}; last epoch."
+    )
+
+
 def trained_page(options: argparse.Namespace, settings: Settings, peers: Sequence[str], command: str) -> None:
     """Measure trained networks, and write down how fast and how accurate they are."""
     with TemporaryDirectory() as folder:
@@ -195,7 +208,8 @@ def trained_page(options: argparse.Namespace, settings: Settings, peers: Sequenc
         field = trained(own, options.relu, options.data, options.limit, with_peers=True)
         record = run(field, settings, peers, Path(folder))
     heading = f"# At the same accuracy\n\n`{command}`\n\n![Accuracy against time](engine-accuracy.svg)\n\n"
-    write_text(options.results / "engine-accuracy.md", heading + markdown(record))
+    trainings = "".join(training(run) + "\n" for run in options.relu)
+    write_text(options.results / "engine-accuracy.md", heading + (trainings and trainings + "\n") + markdown(record))
     write_text(options.results / "engine-accuracy.json", json.dumps(record.to_dict(), indent=1) + "\n")
     save_plot(record, options.results / "engine-accuracy")
     print("\n" + "\n".join(notes(record)))
