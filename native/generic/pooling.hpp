@@ -27,7 +27,7 @@ inline bool is_usual(std::size_t kernel, std::size_t stride) { return stride == 
 
 // Whether windows are so both ways, without padding, and reach at most one row and column beyond the map.
 template <class Pool>
-inline bool halves(const Pool& at) {
+inline bool is_halving(const Pool& at) {
   const auto along = [&](std::size_t axis) {
     const std::size_t kernel = at.kernel[axis], reach = 2 * (at.places[axis] - 1) + kernel;
     return is_usual(kernel, at.stride[axis]) && at.padding[axis] == 0 && reach <= at.sides[axis] + (kernel == 3 ? 1 : 0);
@@ -230,7 +230,7 @@ inline void pool_planes(SumPool at) {
 
 template <class Simd, bool is_max>
 inline void pool_sums_by(const SumPool& at) {
-  if (!halves(at)) return pool_planes<Simd, is_max>(at);
+  if (!is_halving(at)) return pool_planes<Simd, is_max>(at);
   if (at.kernel[0] == 2) return HalvedSums<Simd, is_max, 2>(at).run();
   HalvedSums<Simd, is_max, 3>(at).run();
 }
@@ -386,7 +386,7 @@ class PooledBits {
 
 template <class Simd>
 void pool_bits(const BitPool& at) {
-  if (!halves(at)) return PooledBits<Simd>(at).run();
+  if (!is_halving(at)) return PooledBits<Simd>(at).run();
   if (at.kernel[0] == 2) return HalvedBits<Simd, 2>(at).run();
   HalvedBits<Simd, 3>(at).run();
 }

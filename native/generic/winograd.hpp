@@ -41,7 +41,7 @@ static_assert(45 * of_45 == 1);
 // Two rows of a plane, or one of each of two, as numbers a + 2¹⁶ · b modulo 2³²: whatever is added up of them is added up of
 // both, where a and b stay within 16 bits. Where a is negative, the upper half is one too low in the end.
 template <class Simd>
-FIREBIT_INLINE typename Simd::Ints halves(typename Simd::Ints sum) {
+FIREBIT_INLINE typename Simd::Ints two_words(typename Simd::Ints sum) {
   return Simd::add32(sum, Simd::template double32<1>(Simd::both32(sum, Simd::splat_int(0x8000))));
 }
 
@@ -112,7 +112,7 @@ void transform(const Transform& of) {
       const std::size_t first = y * at.tiles + t;
       for (std::size_t point = 0; point < winograd_points; ++point) {
         auto* to = reinterpret_cast<std::uint8_t*>(at.out + point * at.point + 2 * first);
-        const Ints value = winograd_detail::halves<Simd>(values[point]);
+        const Ints value = winograd_detail::two_words<Simd>(values[point]);
         // What is written behind a row is overwritten by the next, but not behind the last.
         if (first + Simd::lanes <= room) {
           Simd::store_bytes(to, value);
