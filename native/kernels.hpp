@@ -34,8 +34,8 @@ struct Filling {
   std::size_t rows;
 };
 
-// Lines of a panel (engine/lines.hpp), `bytes` each: line i is what lies starts[i] bytes behind `from`, where `inside`,
-// [lines][64] by turns, has ones. Up to a slice is written behind the last.
+// Lines of a panel (engine/lines.hpp), `bytes` each: line i is what lies starts[i] bytes behind `from`, where the 64 bytes
+// inside[i], over and over, have ones. Up to a slice is written behind the last.
 struct Lining {
   const std::uint8_t* from;
   const std::ptrdiff_t* starts;

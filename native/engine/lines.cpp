@@ -117,7 +117,7 @@ void set_lines(Term& term) {
 }
 
 std::size_t block_begin(const Term& term, std::size_t first) {
-  return first / (term.kernel[0] * term.kernel[1]) * term.kernel[1] * term.copies.size() * term.line;
+  return first / (term.kernel[0] * term.kernel[1]) * term.starts.size() * term.line;
 }
 
 void fill_lines(const Kernels& kernels, const Term& term, const Values& source, const Tile& tile, std::uint8_t* panel) {

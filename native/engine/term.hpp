@@ -114,7 +114,7 @@ struct Term {
     return groups * rows * slice * (method == Method::product ? sizeof(std::int16_t) : 1);
   }
   // Lines of a group: a plane as the taps of each column of a kernel see it, in its copies.
-  std::size_t lines() const { return planes_of_group() * kernel[1] * copies.size(); }
+  std::size_t lines() const { return planes_of_group() * starts.size(); }
   // Slices of a tile that see one picture, where there are lines.
   std::size_t line_slices() const { return std::min(most_slices, sums.area() / slice); }
   // Where a slice of a panel of a group begins.
