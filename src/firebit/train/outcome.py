@@ -12,11 +12,12 @@ from firebit.nn.snap import snap
 from firebit.titles import REAL_VALUED
 from firebit.train.compile import compiled, compiled_row, is_binary
 from firebit.train.distributed import ALONE, Ranks
-from firebit.train.evaluate import Batches, evaluate
+from firebit.train.evaluate import evaluate
 from firebit.train.pictures import Pictures
 from firebit.train.recipe import Recipe
 from firebit.train.results import result_row
 from firebit.train.run import RunFolder, load_model_file, save_model
+from firebit.train.sample import sample
 from firebit.train.stage import Stage, example_of
 from firebit.train.weights import decided
 
@@ -56,7 +57,7 @@ class Outcome:
 
     def harden(self, model: nn.Module, *, recalibrate: bool = False) -> nn.Module:
         """The network with steps in the layers that the recipe makes binary, and ±s in place of bounded weights."""
-        loader = Batches(self.pictures.train, limit=_RECALIBRATION) if recalibrate else None
+        loader = sample(self.pictures.train, self.recipe, _RECALIBRATION) if recalibrate else None
         return harden(decided(model), self.example(model), layers=self.recipe.layers, recalibrate=loader)
 
     def end(self, stage: Stage, model: nn.Module) -> Rows:
