@@ -106,6 +106,7 @@ def test_every_lever_is_off_unless_it_is_set() -> None:
     for phase in (recipe.phase1, recipe.phase2):
         assert (phase.growth_end, phase.front, phase.hold) == (None, 0, 0)
         assert (phase.slope_end, phase.sharp_end, phase.noise) == (None, None, 0)
+        assert not phase.settle
     assert not recipe.autocast
 
 
@@ -116,6 +117,7 @@ def test_every_lever_is_off_unless_it_is_set() -> None:
         ({"slope_end": 4.0, "law": "inverse"}, "neither growth_end nor another law"),
         ({"slope_start": 2.0, "slope_end": 1.0}, "slopes do not fall from slope_start 2.0 to slope_end 1.0"),
         ({"sharp_end": 4.0}, "sharp_end goes on from slope_end, which is not set"),
+        ({"settle": True}, "settle waits for the end of a course of slopes, and slope_end is not set"),
         ({"slope_end": 4.0, "sharp_end": 3.0, "grown": 0.5}, "slopes do not fall from slope_end 4.0 to sharp_end 3.0"),
         (
             {"slope_end": 4.0, "sharp_end": 9.0, "grown": 0.95},

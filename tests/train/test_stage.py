@@ -229,6 +229,12 @@ def test_all_layers_are_sharpened_at_once_in_the_last_stretch() -> None:
     assert found == [pytest.approx(slopes, rel=2e-3) for slopes in expected]
 
 
+def test_layers_settle_where_their_courses_end() -> None:
+    stage = replace(course(4.0, front=1.0, grown=0.5), settle=True)
+    assert stage.arrivals(["0", "1", "2"], 100) == {"0": 25, "1": 37.5, "2": 50}
+    assert replace(stage, settle=False).arrivals(["0", "1", "2"], 100) == {}
+
+
 def test_a_course_that_ends_where_it_begins_is_no_growth() -> None:
     assert slopes_after(course(1.0), ["0"], 4, 4) == [[1.0]]
 

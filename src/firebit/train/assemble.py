@@ -90,6 +90,7 @@ class Assembly:
         recipe, train = self.recipe, self.pictures.train
         steps = stage.epochs * batches_per_epoch(recipe, train)
         names = [] if stage.network != "rectifier" else select(model, example_of(train), recipe.layers)
+        arrivals = stage.arrivals(names, steps)
         model = model.to(self.precision.device)
         if self.ranks.rank:
             # Noise and dropout of their own for the pictures of this rank; the first draws what it would draw alone.
@@ -99,13 +100,14 @@ class Assembly:
             stage,
             train,
             model,
-            make_optimizer(stage, model, options_of(recipe, stage)),
+            make_optimizer(stage, model, options_of(recipe, stage), arrivals),
             make_growth(stage, model, names, steps),
             progress,
             teacher=None if teacher is None else teacher.to(self.precision.device),
             average=Average(model, recipe.average.decay) if recipe.average.decay else None,
             hold=Hold(stage.hold) if stage.hold else None,
             weight_growth=make_weight_growth(stage, model, recipe.weights, steps),
+            arrivals=arrivals,
             precision=self.precision,
             ranks=self.ranks,
         )

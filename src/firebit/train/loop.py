@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -28,6 +28,7 @@ from firebit.train.interrupt import Stop
 from firebit.train.loss import training_loss
 from firebit.train.precision import FLOAT32, Precision
 from firebit.train.recipe import Recipe
+from firebit.train.settle import Settling
 from firebit.train.stage import Stage, begin_training, options_of, set_rates
 from firebit.train.synchronise import Synchronised
 
@@ -78,6 +79,7 @@ class Loop:
         answers: what the teacher says of every picture of `data`, (N, classes); None: it is asked for every batch.
         average: the average of the model over the stage's later steps; None: no averaging.
         hold: says when growth waits; None: never.
+        arrivals: the step of the stage at which each rectifier settles; empty: all learn to the end.
         precision: the device, and what convolutions and linear layers compute in on it.
         ranks: the processes that train; each computes its part of every batch.
         stop: a request to stop, made of this process.
@@ -96,6 +98,7 @@ class Loop:
     average: Average | None = None
     hold: Hold | None = None
     weight_growth: WeightGrowth | None = None
+    arrivals: Mapping[str, float] = field(default_factory=dict)
     precision: Precision = FLOAT32
     ranks: Ranks = ALONE
     stop: Stop = field(default_factory=Stop)
@@ -107,6 +110,8 @@ class Loop:
         self._synchronised = Synchronised(self.model) if self.recipe.sync_batch_norm else None
         if self._synchronised is not None:
             self.model = self._synchronised.network
+        # Where ranks meet, each waits for the gradients of all parameters.
+        self._settling = Settling(self.model, self.arrivals, frozen=self.ranks.size == 1)
         self._wrapped = self.ranks.wrap(self.model)
         place = self.precision.device
         self._network = compiled_network(self._wrapped, place) if self.recipe.compile else self._wrapped
@@ -155,7 +160,7 @@ class Loop:
         seconds = max(1e-9, time.perf_counter() - began)
         record = {
             "train_loss": self.progress.loss_sum / self.batches,
-            "lr": self.optimizer.param_groups[0]["lr"],
+            "lr": max(group["lr"] for group in self.optimizer.param_groups),
             "images_per_second": round(seen / seconds, 1),
         }
         if isinstance(self.data, StreamedSet):
@@ -199,6 +204,7 @@ class Loop:
         progress = self.progress
         done = progress.epoch * self.batches + progress.batch
         set_rates(self.optimizer, self.stage, options_of(self.recipe, self.stage), done, self.steps)
+        self._settling.at(done)
         self.optimizer.zero_grad()
         parts = batch.parts(self.recipe.accumulate)
         own = sum(

@@ -94,6 +94,7 @@ class Phase(_Scheduled):
     grown: FiniteFloat = Field(1.0, gt=0, le=1, description="share of the steps by which the course is at its end")
     sharp_end: FiniteFloat | None = Field(None, gt=0, description="where slopes go on to at the end; None: no further")
     sharp_from: FiniteFloat = Field(0.9, ge=0, lt=1, description="share of the steps at which that begins")
+    settle: bool = Field(False, description="layers learn no more once their course of slopes has ended")
     noise: FiniteFloat = Field(0.0, ge=0, description="width of noise on pre-activations, falling to 0 over the phase")
     entropy: FiniteFloat = Field(0.0, ge=0, description="weight of the entropy of activations in the loss; 0: none")
 
@@ -102,6 +103,8 @@ class Phase(_Scheduled):
         if self.slope_end is None:
             if self.sharp_end is not None:
                 raise ValueError("sharp_end goes on from slope_end, which is not set")
+            if self.settle:
+                raise ValueError("settle waits for the end of a course of slopes, and slope_end is not set")
             return self
         if self.growth_end is not None or self.law != "log":
             raise ValueError("slope_end goes with neither growth_end nor another law than log")

@@ -1,7 +1,7 @@
 """The stages of a run: the ReLU baseline, the two phases, and the classifier on binary features."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +15,7 @@ from firebit.nn.harden import harden, select
 from firebit.nn.rectifier import Step
 from firebit.train.initialise import initialise
 from firebit.train.recipe import Optimizer, Recipe
+from firebit.train.settle import by_arrival
 
 # Of a course, between which growth is linear: it stays within 0.1 % of the slopes asked for.
 _POINTS = 64
@@ -43,6 +44,7 @@ class Stage:
         grown: share of the steps by which the last layer's course is at its end, after which nothing grows.
         sharp_end: where slopes go on to in a last stretch, all layers at once; None: there is none.
         sharp_from: share of the steps at which that stretch begins.
+        settle: whether layers learn no more once their course has ended (:mod:`firebit.train.settle`).
         noise: width of the noise on pre-activations at the start; it falls to 0 over the stage.
         drops: shares of the steps at which the schedule "step" lowers the rate.
     """
@@ -63,10 +65,11 @@ class Stage:
     grown: float = 1.0
     sharp_end: float | None = None
     sharp_from: float = 0.9
+    settle: bool = False
     noise: float = 0.0
     drops: tuple[float, ...] = ()
 
-    def rate(self, step: int, steps: int) -> float:
+    def rate(self, step: int, steps: float) -> float:
         """The learning rate at `step` of `steps`."""
         share = step / max(1, steps)
         factor = {
@@ -107,11 +110,27 @@ class Stage:
             return points
         return points + _geometric(self.slope_end, self.sharp_end, max(1, steps) * self.sharp_from, max(1, steps))
 
+    def arrivals(self, layers: Sequence[str], steps: int) -> dict[str, float]:
+        """The step at which the course of each layer ends; empty where layers do not settle.
+
+        Args:
+            layers: names of the rectifiers that grow, from the input on.
+            steps: steps of the stage.
+        """
+        if not self.settle:
+            return {}
+        return {name: self._way(depth, steps * self.grown)[1] for name, depth in _depths(layers).items()}
+
     def _way(self, depth: float, steps: float) -> tuple[float, float]:
         """The steps at which a layer of that depth sets out and arrives."""
         scale = max(1, steps) / (1 + self.front)
         lag = self.front * depth
         return lag * scale, (1 + lag) * scale
+
+
+def _depths(layers: Sequence[str]) -> dict[str, float]:
+    """0 for the layer nearest to the input … 1 for the last."""
+    return {name: at / max(1, len(layers) - 1) for at, name in enumerate(layers)}
 
 
 def _geometric(start: float, end: float, first: float, last: float) -> list[tuple[float, float]]:
@@ -195,10 +214,9 @@ def make_growth(stage: Stage, model: nn.Module, layers: Sequence[str], steps: in
         return None
     if stage.growth_end is None and stage.slope_end is None:
         return SlopeGrowth(model, dict.fromkeys(layers, stage.growth), law=stage.law)
-    depths = {name: at / max(1, len(layers) - 1) for at, name in enumerate(layers)}
     points = stage.ramp if stage.slope_end is None else stage.course
     # Factors on a strength of 1 are the strengths themselves.
-    schedule = {name: points(depth, steps) for name, depth in depths.items()}
+    schedule = {name: points(depth, steps) for name, depth in _depths(layers).items()}
     return SlopeGrowth(model, dict.fromkeys(layers, 1.0), law=stage.law, schedule=schedule)
 
 
@@ -207,21 +225,32 @@ def options_of(recipe: Recipe, stage: Stage) -> Optimizer:
     return recipe.baseline_optimizer if stage.network == "relu" else recipe.optimizer
 
 
-def make_optimizer(stage: Stage, model: nn.Module, options: Optimizer) -> torch.optim.Optimizer:
-    """The recipe's optimizer over what the stage trains."""
+def make_optimizer(
+    stage: Stage, model: nn.Module, options: Optimizer, arrivals: Mapping[str, float] | None = None
+) -> torch.optim.Optimizer:
+    """The recipe's optimizer over what the stage trains.
+
+    Args:
+        stage: the stage.
+        model: its network.
+        options: of the optimizer.
+        arrivals: steps at which layers settle, by which parameters are in groups of their own; None: none do.
+    """
     if stage.network == "hardened":
         freeze_features(model)
     groups = param_groups(model, options.weight_decay)
+    if arrivals:
+        groups = by_arrival(groups, model, arrivals)
     if options.name == "sgd":
         return torch.optim.SGD(groups, lr=stage.lr, momentum=options.momentum)
     return torch.optim.AdamW(groups, lr=stage.lr)
 
 
 def set_rates(optimizer: torch.optim.Optimizer, stage: Stage, options: Optimizer, step: int, steps: int) -> None:
-    """Set learning rate and weight decay for `step` of the stage's `steps`."""
-    rate = stage.rate(step, steps)
+    """Set learning rate and weight decay for `step` of the stage's `steps`; of layers that settle, until they do."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        end = group.get("arrival", steps)
+        group["lr"] = 0.0 if step > end else stage.rate(step, end)
         if options.weight_decay_end is not None and group["name"] == "weights":
             share = step / max(1, steps)
             group["weight_decay"] = options.weight_decay + (options.weight_decay_end - options.weight_decay) * share
