@@ -111,6 +111,16 @@ TABLE_2 = Experiment(
             seeds=1,
         ),
         Trial("cifar10-best", "CIFAR-10, cifar10_quick, recipe cifar10-best", "cifar10-best"),
+        Trial(
+            "cifar10-settled",
+            "CIFAR-10, cifar10_quick, cifar10-best with layers that settle",
+            "cifar10-best",
+            (
+                *("autocast=false", "recalibrate=false", "phase1.epochs=10", "classifier.epochs=0"),
+                *("phase2.epochs=30", "phase2.settle=true", "phase2.front=3", "phase2.grown=0.85"),
+                *("phase2.slope_end=30", "phase2.sharp_end=1000"),
+            ),
+        ),
         _STRAIGHT["mnist"],
         _STRAIGHT["cifar10"],
         Trial(
