@@ -487,7 +487,7 @@ ALL = {
     "loss": {"label_smoothing": 0.1, "distillation": 0.5},
     "average": {"decay": 0.8, "start": 0.4},
     "phase1": {"epochs": 2, "growth_end": 5e-2, "front": 1.0, "hold": 1e-3, "entropy": 0.05},
-    "phase2": {"epochs": 2, "slope_end": 3.0, "front": 0.5, "grown": 0.75, "noise": 0.5, "hold": 1e-3},
+    "phase2": {"epochs": 2, "slope_end": 3.0, "front": 0.5, "grown": 0.75, "settle": True, "noise": 0.5, "hold": 1e-3},
     "classifier": {"epochs": 1},
 }
 
