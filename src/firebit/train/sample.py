@@ -14,7 +14,7 @@ from firebit.train.recipe import Recipe
 def sample(data: ImageSet, recipe: Recipe, pictures: int) -> Iterable[tuple[Tensor, Tensor]]:
     """Batches of (input, label), the same whenever they are read.
 
-    Where training changes pictures from epoch to epoch these are changed alike: networks of many steps lose points by
+    Where training changes pictures from epoch to epoch these are changed alike: networks of many steps lose accuracy by
     statistics of pictures that are easier than those they have learned from.
 
     Args:
