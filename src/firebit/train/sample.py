@@ -7,7 +7,7 @@ from torch import Tensor
 
 from firebit.data import ImageSet
 from firebit.train.evaluate import Batches, as_input
-from firebit.train.feed import make_feed
+from firebit.train.feed import Feed, make_feed
 from firebit.train.recipe import Recipe
 
 
@@ -22,20 +22,19 @@ def sample(data: ImageSet, recipe: Recipe, pictures: int) -> Iterable[tuple[Tens
         recipe: says how training changes its pictures.
         pictures: how many, > 0; fewer where the set is smaller.
     """
-    if make_feed(data, recipe).still:
-        return Batches(data, limit=pictures)
-    return _Changed(data, recipe, pictures)
+    feed = make_feed(data, recipe)
+    return Batches(data, limit=pictures) if feed.still else _Changed(feed, recipe.seed, pictures)
 
 
 @dataclass(frozen=True)
 class _Changed:
-    data: ImageSet
-    recipe: Recipe
+    feed: Feed
+    seed: int
     pictures: int
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         left = self.pictures
-        for batch in make_feed(self.data, self.recipe).epoch(self.recipe.seed, 0):
+        for batch in self.feed.epoch(self.seed, 0):
             yield as_input(batch.images[:left]), batch.labels[:left]
             left -= len(batch)
             if left <= 0:

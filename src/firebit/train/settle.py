@@ -6,6 +6,7 @@ layers go their course of slopes one after the other, from the input on, and set
 through one steep layer at most: those before it learn no more, and those behind it are still soft, and learn from bits.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -60,9 +61,11 @@ def by_arrival(
     }
     divided = []
     for group in groups:
-        for arrival in sorted({settling.get(id(parameter), float("inf")) for parameter in group["params"]}):
-            own = [each for each in group["params"] if settling.get(id(each), float("inf")) == arrival]
-            divided.append({**group, "params": own} | ({"arrival": arrival} if arrival < float("inf") else {}))
+        parts: dict[float, list[nn.Parameter]] = {}
+        for parameter in group["params"]:
+            parts.setdefault(settling.get(id(parameter), math.inf), []).append(parameter)
+        for arrival, own in sorted(parts.items()):
+            divided.append({**group, "params": own} | ({"arrival": arrival} if arrival < math.inf else {}))
     return divided
 
 
