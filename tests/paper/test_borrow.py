@@ -81,6 +81,14 @@ def test_a_baseline_with_an_optimizer_of_its_own_is_borrowed_whatever_that_of_th
     assert _of_baseline(inherited[0]) != _of_baseline(inherited[1])
 
 
+def test_the_baseline_of_a_wider_network_is_borrowed_where_it_has_the_same_width(experiment: Experiment) -> None:
+    trial = experiment.trials[0]
+    narrow = trial.recipe_for(0, 0.5, ("net.width=0.25",))
+    wide = trial.recipe_for(0, 0.5, ("net.width=0.5", "baseline.width=0.25"))
+    assert _of_baseline(narrow) == _of_baseline(wide)
+    assert _of_baseline(narrow) != _of_baseline(trial.recipe_for(0, 0.5, ("net.width=0.5",)))
+
+
 def test_nothing_is_borrowed_for_real_weights_without_a_baseline(donor: RunFolder, recipe: Recipe) -> None:
     folder = RunFolder(donor.path.with_name("again"))
     assert borrow(recipe, folder) is None

@@ -107,6 +107,14 @@ def test_the_network_fits_the_pictures(tiny: Tiny, train_set: ImageSet) -> None:
     assert weight.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_the_baseline_may_have_a_width_of_its_own(tiny: Tiny, train_set: ImageSet) -> None:
+    recipe = tiny(net={"width": 0.5}, baseline={"width": 0.25})
+    narrow, wide = (build_network(recipe, train_set, network) for network in ("relu", "rectifier"))
+    for own, width in ((narrow, 0.25), (wide, 0.5)):
+        same = build_network(tiny(net={"width": width}), train_set, "relu")
+        assert [p.shape for p in own.parameters() if p.dim() > 1] == [p.shape for p in same.parameters() if p.dim() > 1]
+
+
 @pytest.mark.parametrize(
     ("layers", "names"),
     [("all", ["act1", "act2", "act3"]), ("last", ["act3"]), (["act1", "act3"], ["act1", "act3"]), (["a*2"], ["act2"])],

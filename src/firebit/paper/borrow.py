@@ -66,14 +66,14 @@ def _without_weights(recipe: Recipe) -> Recipe:
 
 def _of_baseline(recipe: Recipe) -> Recipe:
     """The recipe with everything reset that does not reach the ReLU network."""
-    net = Net(**recipe.net.model_dump(include={"name", "batch_norm", "order", "width", "dropout"}))
+    net = Net(**recipe.baseline_net.model_dump(include={"name", "batch_norm", "order", "width", "dropout"}))
     update = {
         "net": net,
         "layers": "all",
         "optimizer": recipe.baseline_optimizer,
         "recalibrate": True,
         "loss": Loss(label_smoothing=recipe.loss.label_smoothing),
-        "baseline": recipe.baseline.model_copy(update={"epochs": recipe.baseline_epochs}),
+        "baseline": recipe.baseline.model_copy(update={"epochs": recipe.baseline_epochs, "width": None}),
         **{"phase1": Phase(), "phase2": Phase(), "classifier": Classifier(), "weights": Weights()},
     }
     return recipe.model_copy(update=update)

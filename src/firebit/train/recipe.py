@@ -63,10 +63,9 @@ class Net(_Table):
         """Whether activations are real numbers while it trains; straight-through steps are bits from the start."""
         return self.activation == "rectifier"
 
-    def options(self, network: str) -> dict[str, Any]:
-        """Options of the zoo's network; of the baseline, `network` "relu", all activations are ReLUs."""
-        found = self.model_dump(exclude={"name"} if self.lrn else {"name", "lrn"})
-        return {**found, "activation": "relu"} if network == "relu" else found
+    def options(self) -> dict[str, Any]:
+        """Options of the zoo's network."""
+        return self.model_dump(exclude={"name"} if self.lrn else {"name", "lrn"})
 
 
 class Baseline(_Scheduled):
@@ -74,6 +73,7 @@ class Baseline(_Scheduled):
 
     enabled: bool = True
     epochs: int | None = Field(None, ge=1, description="None: as many as both phases together")
+    width: FiniteFloat | None = Field(None, gt=0, description="None: that of the network")
     lr: FiniteFloat = Field(0.02, gt=0)
     optimizer: Literal["sgd", "adamw"] | None = Field(None, description="None: that of the phases")
     weight_decay: FiniteFloat | None = Field(None, ge=0, description="None: that of the phases")
@@ -250,6 +250,15 @@ class Recipe(_Table):
     def baseline_epochs(self) -> int:
         """Epochs of the ReLU baseline: its own figure, or the budget of both phases."""
         return self.baseline.epochs or self.phase1.epochs + self.phase2.epochs
+
+    @property
+    def baseline_net(self) -> Net:
+        """The network of the ReLU baseline: ours, but for its own width where it has one."""
+        return self.net if self.baseline.width is None else self.net.model_copy(update={"width": self.baseline.width})
+
+    def options(self, network: str) -> dict[str, Any]:
+        """Options of the zoo's network; of the baseline, `network` "relu", all activations are ReLUs."""
+        return {**self.baseline_net.options(), "activation": "relu"} if network == "relu" else self.net.options()
 
     def to_toml(self) -> str:
         """The whole recipe as TOML; reading it gives the same recipe."""

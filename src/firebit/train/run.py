@@ -271,7 +271,7 @@ def _outline(record: dict[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> n
         raise ValueError("the classes are not a list of names")
     if shape not in ([channels, *zoo.example(recipe.net.name).shape[2:]] for channels in (1, 3)):
         raise ValueError(f"{recipe.net.name} takes no pictures of shape {shape}")
-    options = {"classes": len(classes), "channels": shape[0], **recipe.net.options(record["network"])}
+    options = {"classes": len(classes), "channels": shape[0], **recipe.options(record["network"])}
     _check_shapes(recipe.net.name, options, shapes)
     net = zoo.build(recipe.net.name, **options)
     return harden(net, torch.zeros(1, *shape), layers=recipe.layers) if record["network"] == "hardened" else net

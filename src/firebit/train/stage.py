@@ -170,7 +170,7 @@ def build_network(recipe: Recipe, data: ImageSet, network: str) -> nn.Sequential
     """
     torch.manual_seed(recipe.seed)
     channels = data.images.shape[1]
-    net = zoo.build(recipe.net.name, classes=len(data.classes), channels=channels, **recipe.net.options(network))
+    net = zoo.build(recipe.net.name, classes=len(data.classes), channels=channels, **recipe.options(network))
     initialise(net, recipe.init)
     return net.to(memory_format=torch.channels_last) if recipe.channels_last else net  # type: ignore[call-overload]
 
