@@ -12,6 +12,7 @@ from firebit.errors import UsageError
 from firebit.train import Recipe, RunFolder
 from firebit.train.assemble import Assembly
 from firebit.train.estimate import Estimate, Layer, Memory, StageTime, estimate, kept_bytes
+from firebit.train.loop import Loop
 from firebit.train.pictures import Pictures
 from firebit.train.precision import FLOAT32
 from firebit.train.stage import stages
@@ -45,6 +46,24 @@ def test_every_stage_is_measured_with_its_own_steps(found: Estimate) -> None:
     ]
     assert all(stage.step_seconds > 0 and stage.measuring_seconds > 0 for stage in found.stages)
     assert (found.pictures, found.ranks, found.micro_batch, found.precision) == (120, 1, 20, "float32")
+
+
+def test_epochs_count_with_the_layers_that_are_settled(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three layers, front 2: with 12 epochs that grow to their end they settle behind the epochs 4, 8 and 12."""
+    phase = {"epochs": 12, "slope_end": 30.0, "front": 2.0, "settle": True}
+    measured = []
+
+    def seconds_of(loop: Loop, _steps: int) -> list[float]:
+        measured.append(loop.progress.epoch)
+        return [{0: 5.0, 4: 3.0, 8: 1.0}[loop.progress.epoch]]
+
+    monkeypatch.setattr("firebit.train.estimate._step_seconds", seconds_of)
+    recipe = tiny(baseline={"enabled": False}, phase1={"epochs": 0}, phase2=phase)
+    (stage,) = estimate(recipe, RunFolder(tmp_path / "a")).stages
+    assert measured == [0, 4, 8]
+    assert stage.step_seconds == pytest.approx((5.0 + 3.0 + 1.0) / 3)
 
 
 def test_times_add_up() -> None:

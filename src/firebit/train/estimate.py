@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ class StageTime:
         name: the stage.
         epochs: passes over the training set.
         steps: optimizer steps per epoch.
-        step_seconds: median of the measured steps.
+        step_seconds: mean of a step, over all epochs; in each the median of the measured steps.
         measuring_seconds: what measuring the held-out pictures takes behind every epoch.
     """
 
@@ -175,9 +176,24 @@ def _stage_time(recipe: Recipe, stage: Stage, loop: Loop, held_out: ImageSet, st
         stage.name,
         stage.epochs,
         batches_per_epoch(recipe, loop.data),
-        float(np.median(_step_seconds(loop, steps))),
+        _mean_step(loop, steps),
         passes * per_picture * len(held_out),
     )
+
+
+def _mean_step(loop: Loop, steps: int) -> float:
+    """Seconds of a step, over all epochs; of epochs that begin with the same layers settled, the first is measured.
+
+    Layers that settle stay so: the loop is of no other use then.
+    """
+    starts = range(0, loop.steps, loop.batches)
+    settled = [sum(start >= arrival for arrival in loop.arrivals.values()) for start in starts]
+    seconds: dict[int, float] = {}
+    for epoch, count in enumerate(settled):
+        if count not in seconds:
+            loop.progress.epoch, loop.progress.batch = epoch, 0
+            seconds[count] = float(np.median(_step_seconds(loop, steps)))
+    return fmean(seconds[count] for count in settled)
 
 
 def _step_seconds(loop: Loop, steps: int) -> Sequence[float]:
