@@ -81,11 +81,17 @@ def test_a_baseline_with_an_optimizer_of_its_own_is_borrowed_whatever_that_of_th
     assert _of_baseline(inherited[0]) != _of_baseline(inherited[1])
 
 
-def test_the_baseline_of_a_wider_network_is_borrowed_where_it_has_the_same_width(experiment: Experiment) -> None:
+def test_the_baseline_of_another_network_is_borrowed_where_its_own_width_and_dropout_are_the_same(
+    experiment: Experiment,
+) -> None:
     trial = experiment.trials[0]
     narrow = trial.recipe_for(0, 0.5, ("net.width=0.25",))
     wide = trial.recipe_for(0, 0.5, ("net.width=0.5", "baseline.width=0.25"))
     assert _of_baseline(narrow) == _of_baseline(wide)
+    dropping, other = (
+        trial.recipe_for(0, 0.5, given) for given in (("net.dropout=0.5",), ("net.dropout=0.1", "baseline.dropout=0.5"))
+    )
+    assert _of_baseline(dropping) == _of_baseline(other)
     assert _of_baseline(narrow) != _of_baseline(trial.recipe_for(0, 0.5, ("net.width=0.5",)))
 
 

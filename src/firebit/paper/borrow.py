@@ -73,7 +73,9 @@ def _of_baseline(recipe: Recipe) -> Recipe:
         "optimizer": recipe.baseline_optimizer,
         "recalibrate": True,
         "loss": Loss(label_smoothing=recipe.loss.label_smoothing),
-        "baseline": recipe.baseline.model_copy(update={"epochs": recipe.baseline_epochs, "width": None}),
+        "baseline": recipe.baseline.model_copy(
+            update={"epochs": recipe.baseline_epochs, "width": None, "dropout": None}
+        ),
         **{"phase1": Phase(), "phase2": Phase(), "classifier": Classifier(), "weights": Weights()},
     }
     return recipe.model_copy(update=update)

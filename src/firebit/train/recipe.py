@@ -74,6 +74,7 @@ class Baseline(_Scheduled):
     enabled: bool = True
     epochs: int | None = Field(None, ge=1, description="None: as many as both phases together")
     width: FiniteFloat | None = Field(None, gt=0, description="None: that of the network")
+    dropout: FiniteFloat | None = Field(None, ge=0, lt=1, description="None: that of the network")
     lr: FiniteFloat = Field(0.02, gt=0)
     optimizer: Literal["sgd", "adamw"] | None = Field(None, description="None: that of the phases")
     weight_decay: FiniteFloat | None = Field(None, ge=0, description="None: that of the phases")
@@ -253,8 +254,9 @@ class Recipe(_Table):
 
     @property
     def baseline_net(self) -> Net:
-        """The network of the ReLU baseline: ours, but for its own width where it has one."""
-        return self.net if self.baseline.width is None else self.net.model_copy(update={"width": self.baseline.width})
+        """The network of the ReLU baseline: ours, but for what the baseline has of its own."""
+        own = {"width": self.baseline.width, "dropout": self.baseline.dropout}
+        return self.net.model_copy(update={key: value for key, value in own.items() if value is not None})
 
     def options(self, network: str) -> dict[str, Any]:
         """Options of the zoo's network; of the baseline, `network` "relu", all activations are ReLUs."""
