@@ -72,6 +72,8 @@ def test_the_card_says_what_was_averaged_and_who_taught(finished: RunFolder) -> 
     assert "one run, moving average of the weights (decay 0.99).\n" in card
     assert "Taught by its own ReLU baseline: 25 % of the loss.\n" in card
     assert "teacher.safetensors" not in card
+    narrow = make_recipe({"loss": {"distillation": 1}, "baseline": {"width": 0.5}})
+    assert "Taught by its own ReLU baseline, of width 0.5: 100 %" in model_card(narrow, results, finished)
     other = model_card(make_recipe({"loss": {"distillation": 1, "teacher": "runs/wide"}}), results, finished)
     assert "one run, last epoch.\n" in other
     assert "Taught by the ReLU baseline of another run: 100 % of the loss.\n" in other

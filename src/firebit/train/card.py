@@ -102,8 +102,14 @@ def _state(recipe: Recipe) -> str:
 def _teacher(recipe: Recipe) -> list[str]:
     if not recipe.loss.distillation:
         return []
-    whose = "the ReLU baseline of another run" if _foreign_teacher(recipe) else "its own ReLU baseline"
-    return [f"Taught by {whose}: {100 * recipe.loss.distillation:g} % of the loss."]
+    return [f"Taught by {_teachers_name(recipe)}: {100 * recipe.loss.distillation:g} % of the loss."]
+
+
+def _teachers_name(recipe: Recipe) -> str:
+    if _foreign_teacher(recipe):
+        return "the ReLU baseline of another run"
+    own = recipe.baseline.width
+    return "its own ReLU baseline" if own is None else f"its own ReLU baseline, of width {own:g}"
 
 
 def _activations(recipe: Recipe) -> str:
