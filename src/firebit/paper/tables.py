@@ -131,7 +131,7 @@ TABLE_2 = Experiment(
         _STRAIGHT["cifar10"],
         Trial(
             "cifar10-wide",
-            "CIFAR-10, cifar10_quick, twice the channels",
+            "CIFAR-10, cifar10_quick, twice the channels (ReLU: once the channels)",
             "cifar10-best",
             WIDE,
             printed={
