@@ -41,4 +41,4 @@ def test_an_unknown_key_gets_the_nearest(tree: dict[str, Any], name: str, near: 
 
 def test_a_key_like_none_gets_the_list() -> None:
     error = refused({"baseline": {"xyzzy": 1}})
-    assert error.remedy == "Known here: schedule, drops, enabled, epochs, lr, optimizer, weight_decay."
+    assert error.remedy == "Known here: schedule, drops, enabled, epochs, width, dropout, lr, optimizer, weight_decay."
