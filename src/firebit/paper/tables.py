@@ -160,5 +160,6 @@ TABLE_2 = Experiment(
             optional=True,
         ),
     ),
-    notes=f"{NOTES} {_IMAGENET}",
+    notes=f"{NOTES} Beside twice the channels, which have 30 epochs, it is that of once the channels with 40. "
+    f"{_IMAGENET}",
 )

@@ -15,7 +15,7 @@ def _cifar(width: int, kind: str, overrides: tuple[str, ...]) -> Trial:
     printed = {"weights steps": _PRINTED[width]} if kind == "thresholded" else {}
     title = f"CIFAR-10, cifar10_quick, {width}×, {kind}"
     # At width 1 and 2 the very recipes of table 2, whose runs these go on from.
-    width_set = {1: (), 2: WIDE}.get(width, (*WIDE, f"net.width={width}"))
+    width_set = () if width == 1 else (*WIDE, f"net.width={width}")
     return Trial(f"{kind}-{width}x", title, "cifar10-best", (*width_set, *_AGAIN, *overrides), None, printed, 1)
 
 

@@ -245,7 +245,7 @@ class Recipe(_Table):
     def baseline_optimizer(self) -> Optimizer:
         """The optimizer of the ReLU baseline: that of the phases, but for what the baseline has of its own."""
         own = {"name": self.baseline.optimizer, "weight_decay": self.baseline.weight_decay}
-        return self.optimizer.model_copy(update={key: value for key, value in own.items() if value is not None})
+        return self.optimizer.model_copy(update=_given(own))
 
     @property
     def baseline_epochs(self) -> int:
@@ -256,7 +256,7 @@ class Recipe(_Table):
     def baseline_net(self) -> Net:
         """The network of the ReLU baseline: ours, but for what the baseline has of its own."""
         own = {"width": self.baseline.width, "dropout": self.baseline.dropout}
-        return self.net.model_copy(update={key: value for key, value in own.items() if value is not None})
+        return self.net.model_copy(update=_given(own))
 
     def options(self, network: str) -> dict[str, Any]:
         """Options of the zoo's network; of the baseline, `network` "relu", all activations are ReLUs."""
@@ -265,6 +265,10 @@ class Recipe(_Table):
     def to_toml(self) -> str:
         """The whole recipe as TOML; reading it gives the same recipe."""
         return to_toml(self.model_dump(exclude_none=True))
+
+
+def _given(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value is not None}
 
 
 def recipe_names() -> tuple[str, ...]:

@@ -136,7 +136,7 @@ def untrained_pair(
         UsageError: there is no such network, precision or kind of weights.
     """
     net = Net(name=name, width=width, batch_norm=entry(name).options().batch_norm)
-    found = {**net.options(), "activation": "relu", "classes": entry(name).options().classes}
+    found = {**net.options(), "classes": entry(name).options().classes}
     options = {key: value for key, value in found.items() if key not in ("activation", "slope_init")}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
