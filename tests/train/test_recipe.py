@@ -63,11 +63,9 @@ def test_the_last_override_counts() -> None:
     assert load_recipe("digits", ["seed=1", "seed=2"]).seed == 2
 
 
-@pytest.mark.parametrize("override", ["seed", "=3", "phase1.=3", ".epochs=3", "", "phase1..epochs=1"])
-def test_what_is_no_override(override: str) -> None:
-    with pytest.raises(UsageError, match="is not key=value") as caught:
-        load_recipe("digits", [override])
-    assert "--set phase1.epochs=5" in caught.value.remedy
+def test_an_override_without_a_value() -> None:
+    with pytest.raises(UsageError, match="'seed' is not key=value"):
+        load_recipe("digits", ["seed"])
 
 
 def test_a_value_is_no_table() -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 
 from firebit.errors import UsageError
 from firebit.train.refusal import refusal
-from firebit.train.toml import to_toml
+from firebit.train.toml import set_value, to_toml
 
 Schedule = Literal["constant", "linear", "cosine", "step"]
 
@@ -293,7 +293,7 @@ def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{where} is not valid TOML: {error}.", "Mend the line it names.") from error
     for override in overrides:
-        _override(tree, override)
+        set_value(tree, override)
     return make_recipe(tree, where)
 
 
@@ -317,23 +317,3 @@ def _read(source: str | Path) -> tuple[str, str]:
             f"There is no recipe {str(source)!r} that can be read.",
             f"Give a TOML file, or one of: {', '.join(recipe_names())}.",
         ) from error
-
-
-def _override(tree: dict[str, Any], override: str) -> None:
-    path, equals, text = override.partition("=")
-    keys = path.strip().split(".")
-    if not equals or not all(keys):
-        raise UsageError(f"{override!r} is not key=value.", "Write for example --set phase1.epochs=5.")
-    table = tree
-    for key in keys[:-1]:
-        table = table.setdefault(key, {})
-        if not isinstance(table, dict):
-            raise UsageError(f"{path!r}: {key!r} is not a table.", "Write table.key=value, as in phase1.epochs=5.")
-    table[keys[-1]] = _toml_or_text(text.strip())
-
-
-def _toml_or_text(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
