@@ -23,15 +23,9 @@ from firebit.engine.plan import Plan
 from firebit.engine.quantise import quantise
 from firebit.files import write_text
 from firebit.machine import processor
-from firebit.pretrained import find
+from firebit.pretrained import entry, names
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
-NETWORKS = {
-    "mnist-lenet": "mnist",
-    "mnist-lenet-binary": "mnist",
-    "cifar10-quick": "cifar10",
-    "cifar10-quick-binary": "cifar10",
-}
 BATCH = 250
 
 
@@ -87,8 +81,9 @@ def compared(name: str, plan: Plan, pictures: NDArray[np.uint8]) -> list[Compari
 def comparisons(networks: list[str]) -> Iterator[Comparison]:
     """Of the networks named, one after the other."""
     for name in networks:
-        exact = record.load(find(name))
-        pictures = load(NETWORKS[name], "test").images
+        network = entry(name)
+        exact = record.load(network.file)
+        pictures = load(network.facts["data"], "test").images
         for plan in (exact, quantise(exact)):
             for each in compared(name, plan, pictures):
                 print(each, flush=True)
@@ -125,7 +120,7 @@ def main() -> None:
     options = parser.parse_args()
     command = " ".join(["python benchmarks/conformance.py", *options.networks])
     facts = {"command": command, "processor": processor(), "date": date.today().isoformat()}
-    found = list(comparisons(options.networks or list(NETWORKS)))
+    found = list(comparisons(options.networks or list(names())))
     content = {**facts, "comparisons": [asdict(each) for each in found]}
     write_text(RESULTS / "conformance.json", json.dumps(content, indent=1) + "\n")
     write_text(RESULTS / "conformance.md", page(facts, found))
