@@ -42,6 +42,8 @@ from firebit.zoo.block import (
         ({"width": math.nan}, "width=nan"),
         ({"slope_init": math.nan}, "slope_init=nan"),
         ({"slope_init": "nrmal"}, "slope_init=nrmal"),
+        ({"shift_init": math.nan, "batch_norm": True}, "shift_init=nan"),
+        ({"shift_init": -1.0}, r"shift_init=-1\.0 is the shift of a batch norm"),
         ({"dropout": 1.0}, r"dropout=1\.0"),
         ({"dropout": -0.1}, r"dropout=-0\.1"),
         ({"dropout": math.nan}, "dropout=nan"),
@@ -76,6 +78,21 @@ def test_a_batch_norm_before_a_relu_learns_its_scale() -> None:
 def test_a_batch_norm_before_a_straight_through_step_learns_its_scale() -> None:
     norm = batch_norm(3, NetOptions(batch_norm=True, activation="straight-through"), spatial=True)
     assert norm is not None and norm.weight.requires_grad
+
+
+@pytest.mark.parametrize(("kind", "start"), [("rectifier", -0.5), ("straight-through", -0.5), ("relu", 0.0)])
+def test_where_shifts_before_bits_start(kind: str, start: float) -> None:
+    norm = batch_norm(3, NetOptions(batch_norm=True, activation=kind, shift_init=-0.5), spatial=True)
+    assert norm is not None and norm.bias.tolist() == [start] * 3
+
+
+def test_a_rectifier_whose_lower_corner_is_where_relu_has_its() -> None:
+    options = NetOptions(batch_norm=True, slope_init=0.5, shift_init=-1.0)
+    norm = batch_norm(1, options, spatial=False)
+    assert norm is not None
+    values = torch.tensor([[-1.0], [0.0], [0.5], [1.0], [2.0], [3.0]])
+    rectified = activation(1, options)(norm.eval()(values))
+    torch.testing.assert_close(rectified, torch.tensor([[0.0], [0.0], [0.25], [0.5], [1.0], [1.0]]), atol=1e-4, rtol=0)
 
 
 def test_no_batch_norm_unless_asked_for() -> None:

@@ -47,6 +47,7 @@ class Net(_Table):
     order: Literal["pool-first", "act-first"] = "pool-first"
     width: FiniteFloat = Field(1.0, gt=0)
     slope_init: FiniteFloat | Literal["normal"] = 0.5
+    shift_init: FiniteFloat = Field(0.0, description="where the shift of batch norm before a rectifier starts")
     dropout: FiniteFloat = Field(0.0, ge=0, lt=1)
     dropped: Literal["all", "first"] = "all"
     lrn: bool = Field(False, description="of AlexNet alone, behind ReLUs")

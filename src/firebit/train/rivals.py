@@ -137,7 +137,7 @@ def untrained_pair(
     """
     net = Net(name=name, width=width, batch_norm=entry(name).options().batch_norm)
     found = {**net.options(), "classes": entry(name).options().classes}
-    options = {key: value for key, value in found.items() if key not in ("activation", "slope_init")}
+    options = {key: value for key, value in found.items() if key not in ("activation", "slope_init", "shift_init")}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         example = noise(name)

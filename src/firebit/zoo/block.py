@@ -39,6 +39,9 @@ class NetOptions:
             "act-first" (the activation before the pooling, as Caffe has it; average pooling then gives counts).
         width: multiplier on the channels of every hidden layer.
         slope_init: where slopes start: a number (§3.3 of the paper uses 1) or "normal" (standard normal).
+        shift_init: where the shifts of batch norms before rectifiers and straight-through steps start, in standard
+            deviations: 0 lets half of all units fire; −1/(2k) puts the lower corner of a rectifier of slope k where
+            ReLU has its corner.
         dropout: share of the inputs of the last two linear layers (of the last one, where there is but one) that
             nn.Dropout zeroes while training, 0 ≤ share < 1; 0 adds no module. What a classifier reads behind a code is
             left alone.
@@ -56,6 +59,7 @@ class NetOptions:
     order: str = "pool-first"
     width: float = 1.0
     slope_init: float | str = 1.0
+    shift_init: float = 0.0
     dropout: float = 0.0
     dropped: str = "all"
     code: int = 0
@@ -74,6 +78,13 @@ class NetOptions:
         number = isinstance(self.slope_init, int | float) and math.isfinite(self.slope_init)
         if self.slope_init != "normal" and not number:
             raise UsageError(f"slope_init={self.slope_init} is not a slope.", 'Give a finite number, or "normal".')
+        if not math.isfinite(self.shift_init):
+            raise UsageError(f"shift_init={self.shift_init} is not a shift.", "Give a finite number, such as -1.")
+        if self.shift_init and not self.batch_norm:
+            raise UsageError(
+                f"shift_init={self.shift_init} is the shift of a batch norm, and there is none.",
+                "Set batch_norm to true, or leave it out.",
+            )
         if not 0 <= self.dropout < 1:
             raise UsageError(f"dropout={self.dropout} is not a share.", "Give a number from 0 to below 1, such as 0.5.")
         shortest, longest = CODE_BITS
@@ -165,11 +176,13 @@ def dropout(options: NetOptions) -> nn.Module | None:
 
 
 def batch_norm(units: int, options: NetOptions, *, spatial: bool) -> nn.Module | None:
-    """Batch norm if the options want it, its scale fixed to 1 before a rectifier."""
+    """Batch norm if the options want it, its scale fixed to 1 before a rectifier, its shift as they say before bits."""
     if not options.batch_norm:
         return None
     norm = nn.BatchNorm2d(units) if spatial else nn.BatchNorm1d(units)
     norm.weight.requires_grad_(options.activation != "rectifier")
+    if options.activation != "relu":
+        nn.init.constant_(norm.bias, options.shift_init)
     return norm
 
 
