@@ -10,7 +10,7 @@ from firebit.train.estimate import Estimate, Layer, Memory, StageTime
 FOUND = Estimate(
     (Layer("conv1", "Conv2d", 1040), Layer("act1", "BoundedRectifier", 40)),
     Memory(2**20, 2**20, 2**21, 2**22),
-    (StageTime("phase1", 2, 100, 0.5, 10.0),),
+    (StageTime("phase1", 2, 100, 0.5, 10.0, 2),),
     6000,
     2,
     30,

@@ -38,6 +38,11 @@ def test_an_epoch_of_the_baseline() -> None:
     assert epoch_line(record) == "phase1 2 · loss 0.1235 · validation 98.77 %"
 
 
+def test_an_epoch_that_was_not_measured() -> None:
+    record = {key: value for key, value in RECORD.items() if key not in ("soft", "steps", "census")}
+    assert epoch_line(record) == "phase1 2 · loss 0.1235"
+
+
 def test_plain_lines_speak_every_twenty_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])

@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from firebit.paper.binarisation import layers, pictures, shares, table
+from firebit.paper.binarisation import draw, layers, pictures, shares, table
 from firebit.paper.experiment import Experiment, Trial
 from firebit.paper.record import Record
 
 
-def epoch(stage: str, *values: float) -> dict[str, Any]:
+def epoch(stage: str, *values: float, number: int = 1) -> dict[str, Any]:
     keys = ("0.9", "0.99", "0.999")
     found = {
         name: {"units": 1000, "constant_units": 10 * (index + 1), "binary_share": dict.fromkeys(keys, value)}
         for index, (name, value) in enumerate(zip(("act1", "act2"), values, strict=True))
     }
-    return {"stage": stage, "epoch": 1, "layers": found}
+    return {"stage": stage, "epoch": number, "layers": found}
 
 
 def records() -> list[Record]:
@@ -38,6 +38,14 @@ def test_the_table_is_of_the_last_epoch() -> None:
         "| act1 | 1,000 | 70.0 % | 70.0 % | 70.0 % | 1.0 % |",
         "| act2 | 1,000 | 90.0 % | 90.0 % | 90.0 % | 2.0 % |",
     ]
+
+
+def test_epochs_stand_where_they_were_measured() -> None:
+    numbers = [("phase1", 2), ("phase1", 3), ("phase2", 2), ("phase2", 4)]
+    found = [epoch(stage, 0.5, 0.5, number=number) for stage, number in numbers]
+    panel = draw([Record("", "test", {}, {}, found, 1.0, {})]).axes[0]
+    # The line between the phases comes behind those of the layers.
+    assert [list(line.get_xdata()) for line in panel.lines] == [[2, 3, 5, 7], [2, 3, 5, 7], [3.5, 3.5]]
 
 
 def test_figures_are_the_same_bytes_on_every_run(tmp_path: Path) -> None:

@@ -67,7 +67,8 @@ def test_another_baseline_is_not_borrowed(experiment: Experiment, override: str)
     other = experiment.trials[0].recipe_for(0, 0.5, (override,))
     assert _of_baseline(recipe) != _of_baseline(other)
     assert _of_baseline(recipe) != _of_baseline(experiment.trials[0].recipe_for(1, 0.5))
-    assert _of_baseline(recipe) == _of_baseline(experiment.trials[0].recipe_for(0, 0.5, ("phase2.lr=0.5",)))
+    for alike in ("phase2.lr=0.5", "measure_every=3"):
+        assert _of_baseline(recipe) == _of_baseline(experiment.trials[0].recipe_for(0, 0.5, (alike,)))
 
 
 def test_a_baseline_with_an_optimizer_of_its_own_is_borrowed_whatever_that_of_the_phases(

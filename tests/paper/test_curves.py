@@ -10,8 +10,8 @@ from firebit.paper.experiment import Experiment, Trial
 from firebit.paper.record import Record
 
 
-def point(stage: str, value: float) -> dict[str, Any]:
-    return {"stage": stage, "epoch": 1, "train_loss": value, "loss": 2 * value, "top1": 50 + value}
+def point(stage: str, value: float, epoch: int = 1) -> dict[str, Any]:
+    return {"stage": stage, "epoch": epoch, "train_loss": value, "loss": 2 * value, "top1": 50 + value}
 
 
 def record(*curves: dict[str, Any]) -> Record:
@@ -19,8 +19,8 @@ def record(*curves: dict[str, Any]) -> Record:
 
 
 RECORDS = [
-    record(point("relu", 1.0), point("relu", 2.0), point("phase1", 3.0), point("classifier", 9.0)),
-    record(point("relu", 2.0), point("relu", 4.0), point("phase1", 5.0), point("classifier", 9.0)),
+    record(point("relu", 1.0, 4), point("relu", 2.0, 6), point("phase1", 3.0), point("classifier", 9.0)),
+    record(point("relu", 2.0, 4), point("relu", 4.0, 6), point("phase1", 5.0), point("classifier", 9.0)),
 ]
 
 
@@ -45,6 +45,7 @@ def test_the_figure_has_a_panel_per_quantity_and_a_curve_per_network(tmp_path: P
     labels = ["ReLU, one", "ours, one", "ReLU, two", "ours, two"]
     for axes in figure.axes:
         assert [line.get_label() for line in axes.lines] == labels
+    assert list(figure.axes[1].lines[0].get_xdata()) == [4, 6]
     assert list(figure.axes[1].lines[0].get_ydata()) == [3.0, 6.0]
     picture.save(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["figure9.png", "figure9.svg"]

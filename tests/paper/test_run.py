@@ -49,6 +49,13 @@ def test_finished_runs_are_not_run_again(
     assert reproduce(experiment, [0], places, scale=0.5) == text
 
 
+def test_a_record_counts_however_often_its_run_was_measured(
+    done: tuple[Places, str], experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firebit.paper.run.fit", lambda *_, **__: pytest.fail("it trained"))
+    reproduce(experiment, [0], done[0], scale=0.5, overrides=["measure_every=3"])
+
+
 def test_a_record_of_another_recipe_is_refused(
     done: tuple[Places, str], experiment: Experiment, tmp_path: Path
 ) -> None:

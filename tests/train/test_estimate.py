@@ -66,13 +66,20 @@ def test_epochs_count_with_the_layers_that_are_settled(
     assert stage.step_seconds == pytest.approx((5.0 + 3.0 + 1.0) / 3)
 
 
+@pytest.mark.parametrize(("every", "times"), [(1, 5), (2, 3), (5, 1), (9, 1)])
+def test_how_often_is_measured(tiny: Tiny, tmp_path: Path, every: int, times: int) -> None:
+    recipe = tiny(measure_every=every, baseline={"enabled": False}, phase1={"epochs": 5}, phase2={"epochs": 0})
+    (stage,) = estimate(recipe, RunFolder(tmp_path / "a"), steps=1).stages
+    assert stage.measurements == times
+
+
 def test_times_add_up() -> None:
-    stage = StageTime("phase1", 3, 10, 0.5, 2.0)
+    stage = StageTime("phase1", 3, 10, 0.5, 2.0, 2)
     assert stage.epoch_seconds == 7.0
-    assert stage.seconds == 21.0
+    assert stage.seconds == 3 * 10 * 0.5 + 2 * 2.0
     whole = Estimate((), Memory(1, 2, 3, 4), (stage, stage), 1, 1, 1, "float32")
-    assert whole.seconds == 42.0
-    assert whole.cost(10.0) == pytest.approx(420 / 3600)
+    assert whole.seconds == 38.0
+    assert whole.cost(10.0) == pytest.approx(380 / 3600)
     assert whole.to_dict()["memory"]["total"] == 10
 
 

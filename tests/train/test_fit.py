@@ -172,6 +172,28 @@ def test_the_journal_has_a_record_per_epoch(finished: RunFolder) -> None:
     assert growing[0] < growing[-1]
 
 
+def test_a_run_is_the_same_however_often_it_is_measured(tiny: Tiny, finished: RunFolder, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "seldom")
+    fit(tiny(classifier={"epochs": 1}, measure_every=2), folder)
+    records = folder.journal.records()
+    # The first epoch of phase 1 is no second one, and not the last of its stage.
+    assert ["soft" in record for record in records] == [True, False, True, True, True]
+    assert not {"steps", "census"} & records[1].keys()
+    assert numbers(folder) == numbers(finished)
+    assert [record for record in journal(folder) if "soft" in record] == [
+        record for at, record in enumerate(journal(finished)) if at != 1
+    ]
+    assert rows(folder) == rows(finished)
+
+
+def test_a_resumed_run_may_be_measured_at_other_epochs(tiny: Tiny, finished: RunFolder, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "a")
+    with pytest.raises(OSError, match="the power is gone"):
+        fit(tiny(classifier={"epochs": 1}), folder, reporter=StopAt(9, crash))
+    fit(tiny(classifier={"epochs": 1}, measure_every=2, checkpoint_steps=5), folder, resume=True)
+    assert numbers(folder) == numbers(finished)
+
+
 def test_the_same_recipe_gives_the_same_run(tiny: Tiny, finished: RunFolder, tmp_path: Path) -> None:
     again = RunFolder(tmp_path / "again")
     fit(tiny(classifier={"epochs": 1}), again)

@@ -45,6 +45,19 @@ def test_a_run_of_relu_alone_has_no_levels(run_folder: Path) -> None:
     assert accuracy.sheet.headings == loss.sheet.headings == ("epoch", "ReLU")
 
 
+def test_epochs_that_were_not_measured_leave_gaps(run_folder: Path) -> None:
+    path = run_folder / "metrics.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    measured = ("soft", "steps", "census")
+    at = next(index for index, line in enumerate(lines) if line["stage"] == "phase2")
+    lines[at] = {key: value for key, value in lines[at].items() if key not in measured}
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    accuracy, loss, figure2, _ = curves(read_run(run_folder))
+    assert [row[2] for row in accuracy.sheet.rows] == ["50", "", "70", "75"]
+    assert [row[0] for row in figure2.sheet.rows] == ["1", "3", "4"]
+    assert [row[0] for row in loss.sheet.rows] == ["1", "2", "3", "4"]
+
+
 def test_no_journal_no_curves(run_folder: Path) -> None:
     (run_folder / "metrics.jsonl").unlink()
     assert curves(read_run(run_folder)) == []

@@ -17,7 +17,8 @@ _PLAIN_SECONDS = 20.0
 def epoch_line(record: dict[str, Any]) -> str:
     """What an epoch's record says, in one line."""
     parts = [f"{record['stage']} {record['epoch']}", f"loss {record['train_loss']:.4f}"]
-    parts.append(f"{record['measured_on']} {100 * record['soft']['top1']:.2f} %")
+    if "soft" in record:
+        parts.append(f"{record['measured_on']} {100 * record['soft']['top1']:.2f} %")
     if "steps" in record:
         parts.append(f"with steps {100 * record['steps']['top1']:.2f} %")
     if "census" in record:

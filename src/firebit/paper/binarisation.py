@@ -34,7 +34,7 @@ def pictures(experiment: Experiment, found: Mapping[str, Sequence[Record]]) -> l
 
 
 def shares(records: Sequence[Record], layer: str, at_least: str) -> list[float]:
-    """Per epoch of both phases, the share of a layer's units, in per cent, that are binary at least so often.
+    """Per measured epoch of both phases, the share of a layer's units, in per cent, that are binary at least so often.
 
     Args:
         records: one per seed; the mean over them is taken.
@@ -77,9 +77,10 @@ def draw(records: Sequence[Record]) -> "Figure":
 
 def _draw_panel(axes: "Axes", records: Sequence[Record], key: str) -> None:
     epochs = records[0].epochs
+    first = max((epoch["epoch"] for epoch in epochs if epoch["stage"] == "phase1"), default=0)
+    places = [epoch["epoch"] + (first if epoch["stage"] == "phase2" else 0) for epoch in epochs]
     for layer, colour in zip(layers(records), COLOURS, strict=False):
-        axes.plot(range(1, len(epochs) + 1), shares(records, layer, key), color=colour, linewidth=2, label=layer)
-    first = sum(epoch["stage"] == "phase1" for epoch in epochs)
+        axes.plot(places, shares(records, layer, key), color=colour, linewidth=2, label=layer)
     # Where phase 1 ends and phase 2 begins.
     axes.axvline(first + 0.5, color="#d9d9d9", linewidth=1, zorder=0)
     axes.set_ylim(-2, 102)

@@ -61,7 +61,7 @@ def _is_real(donor: RunFolder) -> bool:
 
 
 def _without_weights(recipe: Recipe) -> Recipe:
-    return recipe.model_copy(update={"weights": Weights()})
+    return recipe.of_training.model_copy(update={"weights": Weights()})
 
 
 def _of_baseline(recipe: Recipe) -> Recipe:
@@ -78,7 +78,7 @@ def _of_baseline(recipe: Recipe) -> Recipe:
         ),
         **{"phase1": Phase(), "phase2": Phase(), "classifier": Classifier(), "weights": Weights()},
     }
-    return recipe.model_copy(update=update)
+    return recipe.of_training.model_copy(update=update)
 
 
 def _copy(donor: RunFolder, recipe: Recipe, folder: RunFolder) -> None:

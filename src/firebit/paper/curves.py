@@ -27,11 +27,13 @@ class Curve:
     Attributes:
         label: what it is called in the legend.
         style: of the line: ReLU is dashed.
-        values: per panel a value per epoch, means over seeds.
+        epochs: those that were measured.
+        values: per panel a value per measured epoch, means over seeds.
     """
 
     label: str
     style: str
+    epochs: Sequence[int]
     values: Mapping[str, Sequence[float]]
 
 
@@ -51,7 +53,7 @@ def of_trial(title: str, records: Sequence[Record]) -> list[Curve]:
         runs = [[epoch for epoch in record.curves if epoch["stage"] == stage] for record in records]
         values = {key: [mean(at[key] for at in epochs) for epochs in zip(*runs, strict=True)] for key in PANELS}
         if values["loss"]:
-            curves.append(Curve(f"{name}, {title}", style, values))
+            curves.append(Curve(f"{name}, {title}", style, [at["epoch"] for at in runs[0]], values))
     return curves
 
 
@@ -60,8 +62,7 @@ def _draw(curves: Mapping[str, Sequence[Curve]]) -> "Figure":
     for of_one, colour in zip(curves.values(), COLOURS, strict=False):
         for curve in of_one:
             for axes, key in zip(found, PANELS, strict=True):
-                values = curve.values[key]
                 style = {"color": colour, "linestyle": curve.style, "label": curve.label}
-                axes.plot(range(1, len(values) + 1), values, linewidth=1.6, **style)  # type: ignore[arg-type]
+                axes.plot(curve.epochs, curve.values[key], linewidth=1.6, **style)  # type: ignore[arg-type]
     found[-1].legend(frameon=False, fontsize=8)
     return figure

@@ -19,13 +19,13 @@ class Record:
         measured_on: "test" or "validation".
         top1: accuracy by row, in per cent, last epoch.
         level: share of values that were bits, by row that has one, in per cent.
-        epochs: of both phases, one after the other: "stage", "epoch", accuracies "soft" and "steps" in per cent, and
-            "layers", what the journal's census found of each.
+        epochs: those of both phases that were measured, one after the other: "stage", "epoch", accuracies "soft" and
+            "steps" in per cent, and "layers", what the journal's census found of each.
         seconds: of training; of a run that was resumed, of all its epochs.
         environment: versions, processor, threads, fingerprint of the data.
         top5: as `top1`, where there are more than ten classes.
-        curves: of every stage, one after the other: "stage", "epoch", "train_loss", "loss" and "top1" (in per cent) of
-            the network that is trained.
+        curves: those of every stage, likewise: "stage", "epoch", "train_loss", "loss" and "top1" (in per cent) of the
+            network that is trained.
     """
 
     recipe: str

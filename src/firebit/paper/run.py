@@ -124,7 +124,8 @@ class _Run:
             return None
         record = load_record(self.path)
         # As recipes, not as text: fields that came later have their defaults in an older record.
-        if make_recipe(tomllib.loads(record.recipe), str(self.path)) != self.recipe:
+        made = make_recipe(tomllib.loads(record.recipe), str(self.path))
+        if made.of_training != self.recipe.of_training:
             raise UsageError(
                 f"{self.path} was made with another recipe.",
                 "Remove it to have the run made again, give the same --set, or choose another --results.",
@@ -153,8 +154,9 @@ def _of_run(trial: Trial, recipe: Recipe, folder: RunFolder, results: dict[str, 
         top1 |= {THRESHOLDED: 100 * before.top1, RETRAINED: 100 * after.top1}
         top5 |= {THRESHOLDED: 100 * before.top5, RETRAINED: 100 * after.top5} if top5 else {}
     journal = folder.journal.records()
-    epochs = [_epoch(entry) for entry in journal if entry["stage"] in ("phase1", "phase2")]
-    environment, curves = folder.environment(), [_point(entry) for entry in journal]
+    measured = [entry for entry in journal if "soft" in entry]
+    epochs = [_epoch(entry) for entry in measured if entry["stage"] in ("phase1", "phase2")]
+    environment, curves = folder.environment(), [_point(entry) for entry in measured]
     # Results of a run that was resumed tell only what came since.
     seconds = max(results["seconds"], epoch_seconds(journal, recipe.batch) if is_resumed else 0.0)
     return Record(recipe.to_toml(), results["measured_on"], top1, level, epochs, seconds, environment, top5, curves)

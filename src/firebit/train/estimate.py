@@ -65,7 +65,8 @@ class StageTime:
         epochs: passes over the training set.
         steps: optimizer steps per epoch.
         step_seconds: mean of a step, over all epochs; in each the median of the measured steps.
-        measuring_seconds: what measuring the held-out pictures takes behind every epoch.
+        measuring_seconds: what measuring the held-out pictures takes.
+        measurements: how often that is done, in all.
     """
 
     name: str
@@ -73,16 +74,17 @@ class StageTime:
     steps: int
     step_seconds: float
     measuring_seconds: float
+    measurements: int
 
     @property
     def epoch_seconds(self) -> float:
-        """Seconds of one epoch, measuring included."""
+        """Seconds of one epoch that is measured."""
         return self.steps * self.step_seconds + self.measuring_seconds
 
     @property
     def seconds(self) -> float:
         """Seconds of the whole stage."""
-        return self.epochs * self.epoch_seconds
+        return self.epochs * self.steps * self.step_seconds + self.measurements * self.measuring_seconds
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,7 @@ def _stage_time(recipe: Recipe, stage: Stage, loop: Loop, held_out: ImageSet, st
         batches_per_epoch(recipe, loop.data),
         _mean_step(loop, steps),
         passes * per_picture * len(held_out),
+        -(-stage.epochs // recipe.measure_every),
     )
 
 

@@ -49,7 +49,8 @@ def fit(
     """Train as the recipe says and leave everything in the run directory.
 
     Args:
-        recipe: what to do; for a resumed run, the recipe it was started with.
+        recipe: what to do; for a resumed run, the recipe it was started with, but for how often it is saved and
+            measured.
         folder: the run directory; new, or with `resume` one that exists.
         resume: continue from the newest whole checkpoint, with the very same numbers as an uninterrupted run.
         reporter: is told how it goes.
@@ -117,7 +118,7 @@ def _check_share(recipe: Recipe, ranks: Ranks) -> None:
 
 
 def _check_recipe(folder: RunFolder, recipe: Recipe) -> None:
-    if folder.recipe() != recipe:
+    if folder.recipe().of_training != recipe.of_training:
         raise UsageError(
             f"The recipe differs from the one {folder.path} was started with.",
             "Resume without --set and --recipe.",
@@ -229,34 +230,38 @@ class _Run:
         )
 
     def _journal(self, loop: Loop, record: dict[str, Any]) -> None:
-        stage, model = loop.stage, loop.outcome
-        metrics, census = evaluate(model, self.pictures.held_out, self.ranks)
-        if not math.isfinite(metrics.loss):
-            what = f"The loss on the {self.pictures.held_out_name} set is {metrics.loss}"
-            raise loop.diverged(what, f"after epoch {self.progress.epoch}")
+        stage, model, epoch = loop.stage, loop.outcome, self.progress.epoch
         record = {
             "stage": stage.name,
-            "epoch": self.progress.epoch,
+            "epoch": epoch,
             "step": self.progress.steps,
             **record,
             "measured_on": self.pictures.held_out_name,
-            "soft": metrics.to_dict(),
         }
         if loop.averaged is not None:
             record["averaged"] = True
         if self.recipe.autocast:
             record["precision"] = self.precision.name
-        if stage.network == "rectifier":
-            record |= self._steps(self._outcome.harden(model))
+        if epoch % self.recipe.measure_every == 0 or epoch == stage.epochs:
+            record |= self._measured(loop)
         if stage.network == "rectifier" and (slopes := _slopes(model)):
             record["slopes"] = slopes
         if stage.name == "weights":
             record["weights"] = weight_census(model)
-        if census:
-            record["census"] = census.to_dict()
         self.ranks.together(lambda: self.folder.journal.add(record) if self.ranks.first else None)
         self.progress.journal += 1
         self.reporter.epoch(record)
+
+    def _measured(self, loop: Loop) -> dict[str, Any]:
+        """What the journal says of the network as it is, and with steps put in."""
+        metrics, census = evaluate(loop.outcome, self.pictures.held_out, self.ranks)
+        if not math.isfinite(metrics.loss):
+            what = f"The loss on the {self.pictures.held_out_name} set is {metrics.loss}"
+            raise loop.diverged(what, f"after epoch {self.progress.epoch}")
+        found: dict[str, Any] = {"soft": metrics.to_dict()}
+        if loop.stage.network == "rectifier":
+            found |= self._steps(self._outcome.harden(loop.outcome))
+        return found | ({"census": census.to_dict()} if census else {})
 
     def _list_unreadable(self) -> None:
         """Keep the list of pictures that some rank cannot read, what was found before a stop included."""

@@ -214,6 +214,7 @@ class Recipe(_Table):
     compile: bool = Field(False, description="torch.compile around the network while it trains")
     sync_batch_norm: bool = Field(False, description="batch norms see the whole batch of all ranks; GPUs only")
     checkpoint_steps: int = Field(200, ge=1)
+    measure_every: int = Field(1, ge=1, description="epochs from one measurement to the next; a stage's last is one")
     optimizer: Optimizer = Optimizer()
     loss: Loss = Loss()
     average: Average = Average()
@@ -234,6 +235,12 @@ class Recipe(_Table):
         if self.compile and any(phase.noise or phase.entropy for phase in (self.phase1, self.phase2)):
             raise ValueError("compile goes with neither noise nor entropy, which hook into the network at every step")
         return self
+
+    @property
+    def of_training(self) -> "Recipe":
+        """The same without what does not reach the weights: how often they are saved and measured."""
+        fields = type(self).model_fields
+        return self.model_copy(update={name: fields[name].default for name in ("checkpoint_steps", "measure_every")})
 
     @property
     def has_phases(self) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from firebit.titles import TITLES
 from firebit.web.chart import Chart, Mark, Series, Sheet, lines
-from firebit.web.run import Epoch, Levels, Run
+from firebit.web.run import Epoch, Levels, Run, Scores
 
 RELU = "relu"
 SHARES = ("0.9", "0.99", "0.999")
@@ -45,8 +45,8 @@ def _points(epochs: Iterable[Epoch], value: Callable[[Epoch], float | None]) -> 
 def _accuracy(run: Run) -> Chart | None:
     relu, ours, marks = _stages(run)
     series = [
-        Series("ReLU", _points(relu, lambda epoch: 100 * epoch.soft.top1), _GREY),
-        Series("rectifiers", _points(ours, lambda epoch: None if _is_hard(epoch) else 100 * epoch.soft.top1), _SOFT),
+        Series("ReLU", _points(relu, lambda epoch: _top1(epoch.soft)), _GREY),
+        Series("rectifiers", _points(ours, lambda epoch: None if _is_hard(epoch) else _top1(epoch.soft)), _SOFT),
         Series("steps", _points(ours, _with_steps), _STEPS),
     ]
     on = run.epochs[0].measured_on if run.epochs else ""
@@ -64,7 +64,10 @@ def _is_hard(epoch: Epoch) -> bool:
 
 
 def _with_steps(epoch: Epoch) -> float | None:
-    scores = epoch.soft if _is_hard(epoch) else epoch.steps
+    return _top1(epoch.soft if _is_hard(epoch) else epoch.steps)
+
+
+def _top1(scores: Scores | None) -> float | None:
     return None if scores is None else 100 * scores.top1
 
 
@@ -82,9 +85,9 @@ def _binary(run: Run) -> list[Chart | None]:
     """Figure 2 for the last layer, figure 4 for all of them."""
     _, every, marks = _stages(run)
     # With steps in place every unit is binary all the time.
-    ours = [epoch for epoch in every if epoch.census and not _is_hard(epoch)]
+    ours = [epoch for epoch in every if not _is_hard(epoch)]
     marks = [mark for mark in marks if mark.at < len(ours)]
-    layers = list(ours[-1].census.layers) if ours and ours[-1].census else []
+    layers = next((list(epoch.census.layers) for epoch in reversed(ours) if epoch.census), [])
     if not layers:
         return []
     last = layers[-1]

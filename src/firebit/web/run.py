@@ -116,7 +116,7 @@ class Epoch(Read):
         epoch: number within the stage, from 1.
         train_loss: mean over the epoch.
         measured_on: which set `soft` and `steps` were measured on.
-        soft: the network as it is trained.
+        soft: the network as it is trained; None where it was not measured.
         steps: the same with steps in place of rectifiers; None where that was not measured.
         census: None of a network whose activations are real.
     """
@@ -125,7 +125,7 @@ class Epoch(Read):
     epoch: int = Field(ge=1)
     train_loss: FiniteFloat
     measured_on: str
-    soft: Scores
+    soft: Scores | None = None
     steps: Scores | None = None
     census: Levels | None = None
 
