@@ -31,6 +31,13 @@ def test_a_page_of_nothing() -> None:
     assert ".svg" not in text
 
 
+def test_a_page_names_every_machine_once() -> None:
+    experiment = Experiment("table9", "Table 9", {"soft": "soft"}, (Trial("a", "A net", "mnist"),), "")
+    other = dataclasses.replace(record(soft=1.0), environment={"processor": "another", "threads": 1, "torch": "2.13"})
+    text = page(experiment, {"a": [record(soft=1.0), other, record(soft=1.0)]}, [0, 1, 2])
+    assert " a chip and another, 1 threads, torch 2.13; 1.5 hours" in text
+
+
 def test_a_page_by_hand() -> None:
     trials = (
         Trial("a", "A net", "cifar10", printed={"soft": 75.4}),

@@ -59,15 +59,19 @@ def _made(experiment: Experiment, found: Mapping[str, Sequence[Record]], seeds: 
     records = [record for each in found.values() for record in each]
     if not records:
         return "Nothing of it has been run."
-    environment = records[0].environment
     return (
         f"{'Top-1 accuracy in per cent, last epoch' if experiment.rows else 'Census of every epoch'}, "
         f"{records[0].measured_on} set, mean {'± sd ' if experiment.rows else ''}over seeds {_list(seeds)}. "
-        f"{environment.get('processor')}, {environment.get('threads')} threads, torch {environment.get('torch')}; "
+        f"{_of_all(records, 'processor')}, {_of_all(records, 'threads')} threads, torch {_of_all(records, 'torch')}; "
         f"{sum(record.seconds for record in records) / 3600:.1f} hours of training in all, shared stages counted once."
         + ("" if scale == 1 else f" **Epochs times {scale:g}: a look, not the experiment.**")
         + (" Behind a stroke: top-5." if any(record.top5 for record in records) else "")
     )
+
+
+def _of_all(records: Sequence[Record], key: str) -> str:
+    """What the environments of the records say, each of it once."""
+    return " and ".join(dict.fromkeys(str(record.environment.get(key)) for record in records))
 
 
 def _table(experiment: Experiment, found: Mapping[str, Sequence[Record]], seeds: int) -> list[str]:
