@@ -60,7 +60,11 @@ def test_a_baseline_is_trained_once(experiment: Experiment, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "override", ["net.width=0.3", "baseline.lr=0.5", "batch=10", "loss.label_smoothing=0.1", "size=24"]
+    "override",
+    [
+        *("net.width=0.3", "net.dropped=first", "net.lrn=true", "net.code=12"),
+        *("baseline.lr=0.5", "batch=10", "loss.label_smoothing=0.1", "size=24"),
+    ],
 )
 def test_another_baseline_is_not_borrowed(experiment: Experiment, override: str) -> None:
     recipe = experiment.trials[0].recipe_for(0, 0.5)

@@ -18,6 +18,8 @@ from firebit.train.recipe import Classifier, Loss, Net, Phase, Recipe, Weights
 from firebit.train.run import COMPILED_FILE, RunFolder
 
 _OF_THE_END = ("results.json", "README.md", COMPILED_FILE)
+# Options of a network that change nothing where all activations are ReLUs.
+_OF_BITS = {"activation", "rectified", "centred", "slope_init", "shift_init"}
 _NOTHING: dict[str, Any] = {"state": {}, "param_groups": []}
 
 
@@ -66,7 +68,7 @@ def _without_weights(recipe: Recipe) -> Recipe:
 
 def _of_baseline(recipe: Recipe) -> Recipe:
     """The recipe with everything reset that does not reach the ReLU network."""
-    net = Net(**recipe.baseline_net.model_dump(include={"name", "batch_norm", "order", "width", "dropout"}))
+    net = Net(**recipe.baseline_net.model_dump(exclude=_OF_BITS))
     update = {
         "net": net,
         "layers": "all",
