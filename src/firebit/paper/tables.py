@@ -73,7 +73,7 @@ TABLE_1 = Experiment(
             "cifar10-soft",
             "CIFAR-10, cifar10_quick, rectifiers that do not grow before the last layer",
             "cifar10-best",
-            ("layers=last", "classifier.epochs=0"),
+            ("layers=last", "classifier.epochs=0", "autocast=false"),
             thresholded="last",
             seeds=1,
         ),
