@@ -7,6 +7,8 @@ import pytest
 from firebit.paper.borrow import _of_baseline, borrow
 from firebit.paper.experiment import Experiment
 from firebit.train import RunFolder, fit
+from firebit.train.checkpoint import Progress
+from firebit.train.loop import Silent
 from firebit.train.recipe import Recipe
 
 LEARNED = ("weights.kind=learned", "weights.epochs=2")
@@ -100,9 +102,48 @@ def test_the_baseline_of_another_network_is_borrowed_where_its_own_width_and_dro
     assert _of_baseline(narrow) != _of_baseline(trial.recipe_for(0, 0.5, ("net.width=0.5",)))
 
 
-def test_nothing_is_borrowed_for_real_weights_without_a_baseline(donor: RunFolder, recipe: Recipe) -> None:
+@pytest.mark.parametrize(
+    ("override", "stages"),
+    [("phase2.growth=0.5", ["phase1"]), ("recalibrate=true", ["phase1"]), ("weights.epochs=3", ["phase1", "phase2"])],
+)
+def test_what_comes_before_the_first_difference_is_trained_once(
+    experiment: Experiment, tmp_path: Path, override: str, stages: list[str]
+) -> None:
+    trial = experiment.trials[1]
+    donor = RunFolder(tmp_path / "runs" / "learned")
+    fit(trial.recipe_for(0, 0.5, LEARNED), donor)
+    other = trial.recipe_for(0, 0.5, (*LEARNED, override))
+    whole = fit(other, RunFolder(tmp_path / "elsewhere" / "other"))
+    folder = RunFolder(tmp_path / "runs" / "other")
+    assert borrow(other, folder) == donor.path
+    assert list(dict.fromkeys(record["stage"] for record in folder.journal.records())) == stages
+    assert fit(other, folder, resume=True)["rows"] == whole["rows"]
+
+
+class PowerCut(Silent):
+    """Stops training, as a power cut does, after so many batches of the whole run."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def batch(self, progress: Progress, loss: float) -> None:
+        if progress.steps == self.steps:
+            raise OSError("the power is gone")
+
+
+def test_a_stopped_run_lends_only_stages_that_it_has_behind_it(experiment: Experiment, tmp_path: Path) -> None:
+    trial, stopped = experiment.trials[1], RunFolder(tmp_path / "stopped")
+    other = trial.recipe_for(0, 0.5, ("phase2.growth=0.5",))
+    # Six batches are phase 1; there is a checkpoint every four.
+    for steps, lent in ((6, None), (9, stopped.path)):
+        with pytest.raises(OSError, match="the power is gone"):
+            fit(trial.recipe_for(0, 0.5), stopped, resume=stopped.path.exists(), reporter=PowerCut(steps))
+        assert borrow(other, RunFolder(tmp_path / "new")) == lent
+
+
+def test_nothing_is_borrowed_of_another_phase_1(donor: RunFolder, experiment: Experiment) -> None:
     folder = RunFolder(donor.path.with_name("again"))
-    assert borrow(recipe, folder) is None
+    assert borrow(experiment.trials[1].recipe_for(0, 0.5, ("phase1.lr=0.5",)), folder) is None
     assert not folder.path.exists()
 
 
