@@ -19,14 +19,11 @@ NOTES = (
     "Pooling comes before the activation, with batch norm before every rectifier; the paper has neither (Caffe's "
     "order, plain networks). The ReLU network has the budget of both phases together."
 )
-_SETTLED = (
-    *("recalibrate=false", "classifier.epochs=0", "phase2.slope_start=0.7", "phase2.slope_end=30"),
-    *("phase2.settle=true", "phase2.front=3", "phase2.grown=0.95", "phase2.sharp_end=1000", "phase2.sharp_from=0.96"),
-)
 # Layers settle, which is cheaper; the teacher is the ReLU network of the others, of width 1.
 WIDE = (
-    *_SETTLED,
-    *("net.width=2", "baseline.width=1", "baseline.epochs=40", "phase1.epochs=20", "phase2.epochs=10"),
+    *("net.width=2", "baseline.width=1", "baseline.epochs=40", "recalibrate=false"),
+    *("classifier.epochs=0", "phase1.epochs=20", "phase2.epochs=10", "phase2.slope_start=0.7", "phase2.slope_end=30"),
+    *("phase2.settle=true", "phase2.front=3", "phase2.grown=0.95", "phase2.sharp_end=1000", "phase2.sharp_from=0.96"),
 )
 # Trained as the ReLU network beside it is, but for dropout: one rectified layer asks for less of it.
 _LAST = (
@@ -130,7 +127,11 @@ TABLE_2 = Experiment(
             "cifar10-settled",
             "CIFAR-10, cifar10_quick, cifar10-best with layers that settle",
             "cifar10-best",
-            (*_SETTLED, "phase1.epochs=26", "phase2.epochs=14"),
+            (
+                *("autocast=false", "recalibrate=false", "phase1.epochs=10", "classifier.epochs=0"),
+                *("phase2.epochs=30", "phase2.settle=true", "phase2.front=3", "phase2.grown=0.85"),
+                *("phase2.slope_end=30", "phase2.sharp_end=1000"),
+            ),
         ),
         _STRAIGHT["mnist"],
         _STRAIGHT["cifar10"],
