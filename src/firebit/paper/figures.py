@@ -28,6 +28,7 @@ FIGURE_3 = Experiment(
             (
                 *(f"baseline.epochs={_LONG}", f"phase1.epochs={_LONG}", "phase1.schedule=cosine", "phase1.growth=2e-5"),
                 *("phase2.epochs=0", "classifier.epochs=0", f"net.dropout={dropout}", "net.shift_init=-1"),
+                "autocast=true",
             ),
             printed=printed,
         )
