@@ -1,5 +1,6 @@
 """A run that goes on from another gives what it gives when it is run whole."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,15 @@ def test_nothing_is_borrowed_from_another_recipe(donor: RunFolder, experiment: E
     folder = RunFolder(donor.path.with_name("other"))
     assert borrow(other, folder) is None
     assert not folder.path.exists()
+
+
+def test_nothing_is_borrowed_from_a_run_whose_results_have_no_rows(
+    donor: RunFolder, learned: Recipe, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "damaged"
+    shutil.copytree(donor.path, damaged)
+    (damaged / "results.json").write_text("{}")
+    assert borrow(learned, RunFolder(tmp_path / "new")) is None
 
 
 def test_nothing_is_borrowed_from_what_cannot_be_read(learned: Recipe, tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def _trained(donor: RunFolder, recipe: Recipe, part: _Part) -> Progress | None:
 def _table(donor: RunFolder, part: _Part) -> list[dict[str, Any]] | None:
     """The rows of a run that has all stages of that part behind it; None of one that has not."""
     if (results := donor.results()) is not None:
-        return [row for row in results["rows"] if row["name"] != "compiled"]
+        return [row for row in results.get("rows", ()) if row["name"] != "compiled"] or None
     names = [stage.name for stage in stages(donor.recipe())]
     newest = newest_checkpoint(donor.checkpoints)
     # A finished run has no checkpoint behind its last stage; one without that stage is past it when it is finished.
