@@ -12,7 +12,8 @@ from firebit import pretrained
 from firebit.engine.network import load
 from firebit.errors import UsageError
 from firebit.train import Recipe, RunFolder, fit, make_recipe
-from firebit.train.publish import card, publish
+from firebit.train.compile import held_out
+from firebit.train.publish import Claims, card, publish
 
 DAY = date(2026, 1, 2)
 
@@ -32,6 +33,33 @@ def test_file_and_card(finished: RunFolder, tmp_path: Path, monkeypatch: pytest.
     assert finished.data_fingerprint() in found.card
 
 
+def test_a_fast_file_and_what_rounding_changed(
+    finished: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Layers of a tiny network are too small for quantise to round; here all are large.
+    monkeypatch.setattr("firebit.engine.quantise.FEWEST_WEIGHTS", 1)
+    file = publish(finished, "few-lenet", tmp_path, DAY, "fast")
+    network, exact = load(file), load(finished.compiled_file)
+    assert network.plan.precision == "fast"
+    assert network.fingerprint != exact.fingerprint
+    pictures = held_out(finished.recipe())
+    found = network.predict(pictures.images)
+    monkeypatch.setattr("firebit.pretrained.shelf._FOLDER", tmp_path)
+    entry = pretrained.entry("few-lenet")
+    top1 = 100 * (found == pictures.labels).mean()
+    assert entry.facts["top1"] == f"{top1:.2f}"
+    assert entry.facts["weights"] == "8 bits, fast"
+    assert f"| compiled, fast | {top1:.2f} |" in entry.card
+    differ = (found != exact.predict(pictures.images)).sum()
+    assert f"; predictions that differ between exact and fast: {differ} of 60.\n" in entry.card
+
+
+def test_there_is_no_such_precision(finished: RunFolder, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="There is no precision 'half'"):
+        publish(finished, "a", tmp_path / "out", DAY, "half")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_card_says_what_weights_are_and_no_place_of_this_machine(finished: RunFolder) -> None:
     results = finished.results()
     assert results is not None
@@ -42,7 +70,7 @@ def test_a_card_says_what_weights_are_and_no_place_of_this_machine(finished: Run
         def recipe(self) -> Recipe:
             return recipe
 
-    text = card(Other(finished.path), "x", results, DAY)
+    text = card(Other(finished.path), "x", Claims(results["rows"], "no prediction differs", "16 bits"), DAY)
     assert "weights: ±1, learned\n" in text
     assert "Weights: ±1 times a scale" in text
     assert 'teacher = "wide"' in text

@@ -28,7 +28,7 @@ def model_card(recipe: Recipe, results: dict[str, Any], folder: "RunFolder") -> 
             f"Binary layers: {_layers(recipe)}. Seed {recipe.seed}, one run, {_state(recipe)}.",
             *method(recipe),
             "",
-            *result_table(results),
+            *result_table(results["rows"]),
             "",
             *_difference(results),
             f"Measured on the {results['measured_on']} set ({results['rows'][0]['metrics']['count']:,} pictures). "
@@ -146,10 +146,10 @@ def _difference(results: dict[str, Any]) -> list[str]:
     return [f"{line[0].upper()}{line[1:].rstrip('.')}.", ""] if line else []
 
 
-def result_table(results: dict[str, Any]) -> list[str]:
+def result_table(rows: list[dict[str, Any]]) -> list[str]:
     """A row per network of a run, as Markdown lines."""
     lines = ["| network | top-1 % | top-5 % | loss | binary % |", "|---|---|---|---|---|"]
-    for row in results["rows"]:
+    for row in rows:
         metrics, census = row["metrics"], row["census"]
         level = f"{100 * census['level']:.1f}" if census else "–"
         lines.append(

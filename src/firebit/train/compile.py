@@ -44,17 +44,21 @@ def compiled(loaded: LoadedModel, precision: str = "exact") -> tuple[Plan, Repor
 def compiled_row(loaded: LoadedModel, plan: Plan, pictures: ImageSet) -> tuple[dict[str, Any], Agreement]:
     """The row of the plan in the run's table, measured without torch, and how it agrees with the torch network."""
     pictures = pictures.readable() if isinstance(pictures, StreamedSet) else pictures
+    return plan_row("compiled", plan, pictures), compared(loaded, plan, pictures)
+
+
+def plan_row(name: str, plan: Plan, pictures: ImageSet) -> dict[str, Any]:
+    """A row of a run's table for a plan, measured without torch."""
     metrics, census = measured(plan, pictures)
     size = cost(plan)
-    row = {
-        "name": "compiled",
+    return {
+        "name": name,
         "metrics": metrics.to_dict(),
         "census": census.to_dict(),
         "bits_per_activation": size.hidden_bits / size.hidden_units,
         "activation_bytes": size.hidden_bits / 8,
         "weight_bytes": size.weight_bytes + size.threshold_bytes,
     }
-    return row, compared(loaded, plan, pictures)
 
 
 def compared(loaded: LoadedModel, plan: Plan, pictures: ImageSet) -> Agreement:
