@@ -237,6 +237,16 @@ def test_all_layers_are_sharpened_at_once_in_the_last_stretch() -> None:
     assert found == [pytest.approx(slopes, rel=2e-3) for slopes in expected]
 
 
+@pytest.mark.parametrize("steps", [0, 1])
+def test_a_phase_of_hardly_any_steps_has_a_course_and_a_last_stretch(steps: int) -> None:
+    stage = replace(course(4.0, front=1.0, grown=0.5), sharp_end=64.0, sharp_from=0.75)
+    for depth, arrival in ((0.0, 0.25), (0.5, 0.375), (1.0, 0.5)):
+        points = [step for step, _ in stage.course(depth, steps)]
+        assert points == sorted(set(points))
+        assert max(step for step in points if step < 0.7) == pytest.approx(arrival, abs=2e-3)
+    assert len(slopes_after(stage, ["0", "1", "2"], steps, 1)) == steps
+
+
 def test_layers_settle_where_their_courses_end() -> None:
     stage = replace(course(4.0, front=1.0, grown=0.5), settle=True)
     assert stage.arrivals(["0", "1", "2"], 100) == {"0": 25, "1": 37.5, "2": 50}

@@ -90,7 +90,7 @@ class Stage:
             steps: steps of the stage.
         """
         assert self.growth_end is not None
-        first, last = self._way(depth, steps)
+        first, last = self._way(depth, max(1, steps))
         return [(first, self.growth), (last, self.growth_end)]
 
     def course(self, depth: float, steps: int) -> list[tuple[float, float]]:
@@ -105,10 +105,11 @@ class Stage:
             steps: steps of the stage.
         """
         assert self.slope_end is not None
-        points = _geometric(self.slope_start, self.slope_end, *self._way(depth, steps * self.grown))
+        whole = max(1, steps)
+        points = _geometric(self.slope_start, self.slope_end, *self._way(depth, whole * self.grown))
         if self.sharp_end is None:
             return points
-        return points + _geometric(self.slope_end, self.sharp_end, max(1, steps) * self.sharp_from, max(1, steps))
+        return points + _geometric(self.slope_end, self.sharp_end, whole * self.sharp_from, whole)
 
     def arrivals(self, layers: Sequence[str], steps: int) -> dict[str, float]:
         """The step at which the course of each layer ends; empty where layers do not settle.
@@ -119,11 +120,11 @@ class Stage:
         """
         if not self.settle:
             return {}
-        return {name: self._way(depth, steps * self.grown)[1] for name, depth in _depths(layers).items()}
+        return {name: self._way(depth, max(1, steps) * self.grown)[1] for name, depth in _depths(layers).items()}
 
     def _way(self, depth: float, steps: float) -> tuple[float, float]:
         """The steps at which a layer of that depth sets out and arrives."""
-        scale = max(1, steps) / (1 + self.front)
+        scale = steps / (1 + self.front)
         lag = self.front * depth
         return lag * scale, (1 + lag) * scale
 
