@@ -90,7 +90,7 @@ class Stage:
             steps: steps of the stage.
         """
         assert self.growth_end is not None
-        first, last = self._way(depth, max(1, steps))
+        first, last = self._way(depth, steps)
         return [(first, self.growth), (last, self.growth_end)]
 
     def course(self, depth: float, steps: int) -> list[tuple[float, float]]:
@@ -105,11 +105,10 @@ class Stage:
             steps: steps of the stage.
         """
         assert self.slope_end is not None
-        whole = max(1, steps)
-        points = _geometric(self.slope_start, self.slope_end, *self._way(depth, whole * self.grown))
+        points = _geometric(self.slope_start, self.slope_end, *self._way(depth, steps, self.grown))
         if self.sharp_end is None:
             return points
-        return points + _geometric(self.slope_end, self.sharp_end, whole * self.sharp_from, whole)
+        return points + _geometric(self.slope_end, self.sharp_end, max(1, steps) * self.sharp_from, max(1, steps))
 
     def arrivals(self, layers: Sequence[str], steps: int) -> dict[str, float]:
         """The step at which the course of each layer ends; empty where layers do not settle.
@@ -120,11 +119,11 @@ class Stage:
         """
         if not self.settle:
             return {}
-        return {name: self._way(depth, max(1, steps) * self.grown)[1] for name, depth in _depths(layers).items()}
+        return {name: self._way(depth, steps, self.grown)[1] for name, depth in _depths(layers).items()}
 
-    def _way(self, depth: float, steps: float) -> tuple[float, float]:
-        """The steps at which a layer of that depth sets out and arrives."""
-        scale = steps / (1 + self.front)
+    def _way(self, depth: float, steps: int, share: float = 1.0) -> tuple[float, float]:
+        """The steps at which a layer of that depth sets out and arrives, the last one at that share of all."""
+        scale = max(1, steps) * share / (1 + self.front)
         lag = self.front * depth
         return lag * scale, (1 + lag) * scale
 
