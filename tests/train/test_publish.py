@@ -70,11 +70,13 @@ def test_a_card_says_what_weights_are_and_no_place_of_this_machine(finished: Run
         def recipe(self) -> Recipe:
             return recipe
 
-    text = card(Other(finished.path), "x", Claims(results["rows"], "no prediction differs", "16 bits"), DAY)
+    text = card(Other(finished.path), "x", Claims(results["rows"], "no prediction differs", "exact"), DAY)
     assert "weights: ±1, learned\n" in text
     assert "Weights: ±1 times a scale" in text
     assert 'teacher = "wide"' in text
     assert "/far" not in text
+    rounded = card(Other(finished.path), "x", Claims(results["rows"], "no prediction differs", "fast"), DAY)
+    assert "weights: ±1, learned, fast\n" in rounded
 
 
 @pytest.mark.parametrize("name", ["", "Few", "a b", "../a", "a.b", "-"])

@@ -29,12 +29,12 @@ class Claims:
     Attributes:
         rows: of the run's table; the last is what the file does.
         agreement: in how many predictions it differs from what it was made of, in a line.
-        weights: their bits, where they are real numbers.
+        precision: of its plan.
     """
 
     rows: list[dict[str, Any]]
     agreement: str
-    weights: str
+    precision: str
 
 
 def publish(run: RunFolder, name: str, folder: Path, today: date, precision: str = "exact") -> Path:
@@ -47,7 +47,8 @@ def publish(run: RunFolder, name: str, folder: Path, today: date, precision: str
         name: lower-case letters, digits and hyphens.
         folder: where both files go.
         today: the day that the card bears.
-        precision: "exact", or "fast": large layers rounded, in a smaller file (:func:`firebit.engine.quantise`).
+        precision: "exact", or "fast": large layers rounded, in a smaller file
+            (:func:`firebit.engine.quantise.quantise`).
 
     Returns:
         The compiled file.
@@ -80,7 +81,7 @@ def publish(run: RunFolder, name: str, folder: Path, today: date, precision: str
 
 def _exact(run: RunFolder, results: dict[str, Any]) -> tuple[bytes, Claims]:
     """The compiled file of a run as it is."""
-    return run.compiled_file.read_bytes(), Claims(results["rows"], difference_line(results), "16 bits")
+    return run.compiled_file.read_bytes(), Claims(results["rows"], difference_line(results), "exact")
 
 
 def _fast(run: RunFolder, results: dict[str, Any]) -> tuple[bytes, Claims]:
@@ -93,7 +94,7 @@ def _fast(run: RunFolder, results: dict[str, Any]) -> tuple[bytes, Claims]:
         content = file.read_bytes()
     row, found = plan_row("compiled, fast", plan, pictures), rounding(exact, plan, pictures.images)
     line = f"predictions that differ between exact and fast: {found.predictions_differ:,} of {found.pictures:,}"
-    return content, Claims([*results["rows"], row], f"{difference_line(results)}; {line}", "8 bits, fast")
+    return content, Claims([*results["rows"], row], f"{difference_line(results)}; {line}", "fast")
 
 
 def card(run: RunFolder, name: str, claims: Claims, today: date) -> str:
@@ -104,7 +105,7 @@ def card(run: RunFolder, name: str, claims: Claims, today: date) -> str:
         "data": data,
         "net": recipe.net.name,
         "width": f"{recipe.net.width:g}",
-        "weights": claims.weights if recipe.weights.kind == "real" else f"±1, {recipe.weights.kind}",
+        "weights": _weights(recipe, claims.precision),
         "top1": f"{100 * own['top1']:.2f}",
         "pictures": str(count),
         "seed": str(recipe.seed),
@@ -147,6 +148,13 @@ def card(run: RunFolder, name: str, claims: Claims, today: date) -> str:
             "",
         ]
     )
+
+
+def _weights(recipe: Recipe, precision: str) -> str:
+    kind = recipe.weights.kind
+    if precision == "exact":
+        return "16 bits" if kind == "real" else f"±1, {kind}"
+    return "8 bits, fast" if kind == "real" else f"±1, {kind}, fast"
 
 
 def _portable(recipe: Recipe) -> Recipe:
