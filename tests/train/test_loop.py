@@ -304,8 +304,21 @@ def test_the_silent_reporter_says_nothing(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr() == ("", "")
 
 
-def test_noise_falls_in_a_straight_line_to_the_end_of_the_stage(
-    tiny: Tiny, train_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (1.2, 0.0, [0.1 * at for at in range(12, 0, -1)]),
+        (0.6, 0.6, [0.6] * 12),
+        (0.0, 1.2, [0.1 * at for at in range(12)]),
+    ],
+)
+def test_noise_goes_in_a_straight_line_to_the_end_of_the_stage(
+    tiny: Tiny,
+    train_set: ImageSet,
+    monkeypatch: pytest.MonkeyPatch,
+    start: float,
+    end: float,
+    expected: list[float],
 ) -> None:
     widths: list[float] = []
 
@@ -315,10 +328,10 @@ def test_noise_falls_in_a_straight_line_to_the_end_of_the_stage(
             super().__init__(model, width)
 
     monkeypatch.setattr("firebit.train.loop.PreActivationNoise", Recording)
-    loop = make_loop(tiny(), train_set, Stage("phase1", "rectifier", 2, 0.05, "linear", noise=1.2))
+    loop = make_loop(tiny(), train_set, Stage("phase1", "rectifier", 2, 0.05, "linear", noise=start, noise_end=end))
     for _ in range(2):
         loop.run_epoch(lambda _loss: None)
-    assert widths == pytest.approx([0.1 * at for at in range(12, 0, -1)])
+    assert widths == pytest.approx(expected)
 
 
 def test_autocast_computes_convolutions_in_bfloat16_and_the_loss_in_float32(

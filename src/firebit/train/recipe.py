@@ -97,7 +97,8 @@ class Phase(_Scheduled):
     sharp_end: FiniteFloat | None = Field(None, gt=0, description="where slopes go on to at the end; None: no further")
     sharp_from: FiniteFloat = Field(0.9, ge=0, lt=1, description="share of the steps at which that begins")
     settle: bool = Field(False, description="layers learn no more once their course of slopes has ended")
-    noise: FiniteFloat = Field(0.0, ge=0, description="width of noise on pre-activations, falling to 0 over the phase")
+    noise: FiniteFloat = Field(0.0, ge=0, description="width of noise on pre-activations at the start")
+    noise_end: FiniteFloat = Field(0.0, ge=0, description="and at the end of the phase, with a straight line between")
     entropy: FiniteFloat = Field(0.0, ge=0, description="weight of the entropy of activations in the loss; 0: none")
 
     @model_validator(mode="after")
@@ -232,7 +233,9 @@ class Recipe(_Table):
             raise ValueError(f"a batch of {self.batch} does not divide into accumulate = {self.accumulate} parts")
         if self.sync_batch_norm and not self.device.startswith("cuda"):
             raise ValueError(f"sync_batch_norm works on GPUs only, and device is {self.device}")
-        if self.compile and any(phase.noise or phase.entropy for phase in (self.phase1, self.phase2)):
+        if self.compile and any(
+            phase.noise or phase.noise_end or phase.entropy for phase in (self.phase1, self.phase2)
+        ):
             raise ValueError("compile goes with neither noise nor entropy, which hook into the network at every step")
         return self
 

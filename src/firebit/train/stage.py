@@ -45,7 +45,8 @@ class Stage:
         sharp_end: where slopes go on to in a last stretch, all layers at once; None: there is none.
         sharp_from: share of the steps at which that stretch begins.
         settle: whether layers learn no more once their course has ended (:mod:`firebit.train.settle`).
-        noise: width of the noise on pre-activations at the start; it falls to 0 over the stage.
+        noise: width of the noise on pre-activations at the start.
+        noise_end: and at the end, with a straight line between.
         drops: shares of the steps at which the schedule "step" lowers the rate.
     """
 
@@ -67,6 +68,7 @@ class Stage:
     sharp_from: float = 0.9
     settle: bool = False
     noise: float = 0.0
+    noise_end: float = 0.0
     drops: tuple[float, ...] = ()
 
     def rate(self, step: int, steps: float) -> float:
@@ -79,6 +81,10 @@ class Stage:
             "step": 0.1 ** sum(share >= drop for drop in self.drops),
         }
         return self.lr * factor[self.schedule]
+
+    def disturbance(self, step: int, steps: float) -> float:
+        """The width of the noise at `step` of `steps`."""
+        return self.noise + (self.noise_end - self.noise) * step / max(1, steps)
 
     def ramp(self, depth: float, steps: int) -> list[tuple[float, float]]:
         """Growth of a layer from `growth` to `growth_end` as points (step, λ), linear in between, constant outside.
