@@ -28,7 +28,8 @@ SETTLED = (
 # The courses of layers overlap.
 _WIDE = (
     *("net.width=2", "baseline.width=2", "baseline.epochs=40", "phase1.epochs=24", "phase2.epochs=30"),
-    *(*SETTLED, "phase2.front=1"),
+    *SETTLED,
+    "phase2.front=1",
 )
 # Trained with the optimizer of the ReLU network beside it.
 _LAST = (

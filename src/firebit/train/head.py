@@ -220,7 +220,7 @@ def _fit(
         order, total = torch.from_numpy(epoch_order(len(inputs), options.seed, epoch)), 0.0
         for at in range(per_epoch):
             chosen, step = order[at * batch : (at + 1) * batch], epoch * per_epoch + at
-            with PreActivationNoise(model, stage.disturbance(step, steps)), watched(model) as sums:
+            with PreActivationNoise(model, stage.noise_width(step, steps)), watched(model) as sums:
                 loss = F.cross_entropy(model(inputs[chosen]), wanted[chosen])
             if aims is not None:
                 loss = loss + options.keep * F.mse_loss(sums[0], aims[chosen])

@@ -238,7 +238,7 @@ class Loop:
         images = as_input(part.images.to(place.device)).to(place.dtype)
         labels = part.labels.to(place.device)
         with self.precision.context():
-            logits, penalty = self._answer(images, self.stage.disturbance(done, self.steps))
+            logits, penalty = self._answer(images, self.stage.noise_width(done, self.steps))
             taught = self._taught(images, part.members)
         return (
             training_loss(logits.float() if self.precision.half else logits, labels, self.recipe.loss, taught) + penalty

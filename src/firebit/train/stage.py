@@ -82,9 +82,10 @@ class Stage:
         }
         return self.lr * factor[self.schedule]
 
-    def disturbance(self, step: int, steps: float) -> float:
+    def noise_width(self, step: int, steps: float) -> float:
         """The width of the noise at `step` of `steps`."""
-        return self.noise + (self.noise_end - self.noise) * step / max(1, steps)
+        share = step / max(1, steps)
+        return self.noise * (1 - share) + self.noise_end * share
 
     def ramp(self, depth: float, steps: int) -> list[tuple[float, float]]:
         """Growth of a layer from `growth` to `growth_end` as points (step, λ), linear in between, constant outside.
