@@ -171,7 +171,9 @@ def test_an_empty_loader_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["lenet", "cifar10_quick"])
-@pytest.mark.parametrize("options", [{"batch_norm": True}, {"centred": True}, {"order": "act-first"}])
+@pytest.mark.parametrize(
+    "options", [{"batch_norm": True}, {"centred": True, "centred_pixels": True}, {"order": "act-first"}]
+)
 def test_the_zoo_hardens(name: str, options: dict[str, object]) -> None:
     net = build(name, width=0.1, **options).eval()
     hard = harden(net, example(name))

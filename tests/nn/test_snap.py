@@ -261,7 +261,14 @@ def test_parametrised_weights_stay_and_those_beside_a_parametrised_bias_do_not()
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("name", ["lenet", "cifar10_quick"])
 @pytest.mark.parametrize(
-    "options", [{"batch_norm": True}, {"centred": True}, {"order": "act-first", "batch_norm": True}, {"channels": 3}]
+    "options",
+    [
+        {"batch_norm": True},
+        {"centred": True},
+        {"centred": True, "centred_pixels": True},
+        {"order": "act-first", "batch_norm": True},
+        {"channels": 3},
+    ],
 )
 def test_compiling_changes_nothing_any_more(name: str, options: dict[str, object], dtype: torch.dtype) -> None:
     torch.manual_seed(4)

@@ -117,6 +117,16 @@ def test_layers_that_read_codes_are_centred_and_the_one_that_reads_pixels_is_not
     assert type(conv(3, 4, 5, 2, NetOptions(), first=False)) is nn.Conv2d
 
 
+@pytest.mark.parametrize("activation", ["rectifier", "relu", "straight-through"])
+def test_pixels_are_centred_before_any_activation(activation: str) -> None:
+    options = NetOptions(centred_pixels=True, activation=activation)
+    assert type(conv(3, 4, 5, 2, options, first=True)) is CentredConv2d
+    assert type(conv(3, 4, 5, 2, options, first=False)) is nn.Conv2d
+    layer = conv(3, 4, 5, 0, options, first=True).double()
+    x = torch.rand(2, 3, 8, 8, dtype=torch.float64)
+    torch.testing.assert_close(layer(x), nn.functional.conv2d(x - 0.5, layer.weight, layer.bias))
+
+
 def test_a_relu_network_has_no_codes_to_centre() -> None:
     options = NetOptions(centred=True, activation="relu")
     assert type(conv(3, 4, 5, 2, options, first=False)) is nn.Conv2d

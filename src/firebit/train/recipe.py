@@ -44,6 +44,7 @@ class Net(_Table):
     rectified: Literal["all", "last"] = "all"
     batch_norm: bool = True
     centred: bool = False
+    centred_pixels: bool = False
     order: Literal["pool-first", "act-first"] = "pool-first"
     width: FiniteFloat = Field(1.0, gt=0)
     slope_init: FiniteFloat | Literal["normal"] = 0.5

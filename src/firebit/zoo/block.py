@@ -35,6 +35,7 @@ class NetOptions:
         batch_norm: batch norm before every hidden activation. Before a rectifier its scale is fixed to 1, since the
             slope is the scale; its shift is learned and becomes the threshold.
         centred: layers that read codes compute conv(f − ½, W) (see :mod:`firebit.nn.centre`); not in ReLU nets.
+        centred_pixels: so does the layer that reads pixels, x − ½, whatever the activations are.
         order: "pool-first" (convolution → pooling → batch norm → activation, so that bits leave every layer) or
             "act-first" (the activation before the pooling, as Caffe has it; average pooling then gives counts).
         width: multiplier on the channels of every hidden layer.
@@ -56,6 +57,7 @@ class NetOptions:
     rectified: str = "all"
     batch_norm: bool = False
     centred: bool = False
+    centred_pixels: bool = False
     order: str = "pool-first"
     width: float = 1.0
     slope_init: float | str = 1.0
@@ -149,8 +151,8 @@ def conv(
     stride: int = 1,
     groups: int = 1,
 ) -> nn.Conv2d:
-    """A convolution; centred where it reads codes, of layers with these options, and they say so."""
-    centred = options.centred and options.activation != "relu" and not first
+    """A convolution; centred where it reads codes, of layers with these options, or pixels, and they say so."""
+    centred = options.centred_pixels if first else options.centred and options.activation != "relu"
     kind = CentredConv2d if centred else nn.Conv2d
     return kind(inputs, outputs, kernel, stride, padding, groups=groups, bias=bias)
 
