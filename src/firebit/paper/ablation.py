@@ -2,7 +2,7 @@
 
 from firebit.paper.experiment import Experiment, Trial
 
-_HALF = ("baseline.enabled=false", "classifier.epochs=0", "phase1.epochs=2", "phase2.epochs=4")
+_HALF = ("baseline.enabled=false", "classifier.epochs=0", "phase1.epochs=2", "phase2.epochs=4", "autocast=true")
 
 
 def _trial(name: str, title: str, growth: tuple[float, float], *more: str, law: str = "log") -> Trial:

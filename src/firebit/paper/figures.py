@@ -57,7 +57,7 @@ FIGURE_4 = Experiment(
             f"from-{_LAYERS[first]}",
             " ".join(_LAYERS[first:]),
             "cifar10",
-            (f"layers={list(_LAYERS[first:])}", "classifier.epochs=0", "baseline.enabled=false"),
+            (f"layers={list(_LAYERS[first:])}", "classifier.epochs=0", "baseline.enabled=false", "autocast=true"),
         )
         for first in reversed(range(len(_LAYERS)))
     ),
