@@ -148,6 +148,18 @@ def test_entropy_by_hand() -> None:
     assert entropy_penalty(f).item() == pytest.approx((math.log(2) + quarter) / 4, abs=2e-5)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_entropy_of_decided_halves_has_no_gradient(dtype: torch.dtype) -> None:
+    # Neither type has a number between 1 − 1e-6 and 1.
+    activation = torch.tensor([0.0, 1.0, 0.5, 0.25], dtype=dtype, requires_grad=True)
+    penalty = entropy_penalty(activation)
+    penalty.backward()
+    quarter = -(0.25 * math.log(0.25) + 0.75 * math.log(0.75))
+    assert penalty.item() == pytest.approx((math.log(2) + quarter) / 4, abs=1e-4)
+    assert activation.grad is not None
+    assert activation.grad.tolist() == pytest.approx([0, 0, 0, math.log(3) / 4], rel=1e-2)
+
+
 def test_the_penalty_pushes_away_from_one_half_and_has_no_nan() -> None:
     f = torch.tensor([0.4, 0.6, 0.0, 1.0], dtype=torch.float64, requires_grad=True)
     entropy_penalty(f).backward()

@@ -234,9 +234,11 @@ def param_groups(model: nn.Module, weight_decay: float = 0.0) -> list[dict[str, 
 def entropy_penalty(activation: Tensor) -> Tensor:
     """Mean binary entropy in nats of activations in [0, 1], read as probabilities (§3.2).
 
-    Values within 1e-6 of 0 or 1 count as decided and get no gradient (it would be infinite).
+    Values within 1e-6 of 0 or 1 count as decided and get no gradient (it would be infinite). Halves are computed with
+    in float32, the result's type then: they have no number so near to 1.
     """
-    p = activation.clamp(1e-6, 1 - 1e-6)
+    halved = activation.dtype in (torch.float16, torch.bfloat16)
+    p = (activation.float() if halved else activation).clamp(1e-6, 1 - 1e-6)
     penalty: Tensor = (torch.special.entr(p) + torch.special.entr(1 - p)).mean()
     return penalty
 
