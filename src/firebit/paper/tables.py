@@ -38,9 +38,10 @@ _LAST = (
 )
 _IMAGENET = "ImageNet is run only where a folder `imagenet` of pictures lies among the data sets."
 _STRAIGHT = {
-    data: Trial(f"{data}-straight", f"{title}, straight-through (not in the paper)", recipe, overrides)
-    for data, title, recipe, overrides in (
+    name: Trial(f"{name}-straight", f"{title}, straight-through (not in the paper)", recipe, overrides)
+    for name, title, recipe, overrides in (
         ("mnist", "MNIST, LeNet", "mnist", ("net.activation=straight-through", "baseline.enabled=false")),
+        ("mnist-best", "MNIST, LeNet, recipe mnist-best", "mnist-best", ("net.activation=straight-through",)),
         ("cifar10", "CIFAR-10, cifar10_quick", "cifar10-best", ("net.activation=straight-through", "autocast=false")),
     )
 }
@@ -113,6 +114,7 @@ TABLE_2 = Experiment(
             "mnist",
             thresholded="front to back",
         ),
+        Trial("mnist-best", "MNIST, LeNet, recipe mnist-best (not in the paper)", "mnist-best"),
         Trial(
             "cifar10",
             "CIFAR-10, cifar10_quick",
@@ -135,6 +137,7 @@ TABLE_2 = Experiment(
             ("phase1.epochs=26", "phase2.epochs=14", *SETTLED),
         ),
         _STRAIGHT["mnist"],
+        _STRAIGHT["mnist-best"],
         _STRAIGHT["cifar10"],
         Trial(
             "cifar10-wide",
