@@ -9,7 +9,6 @@ _WIDE = (
     *SETTLED,
     "net.shift_init=0",
 )
-_SHORT = ("baseline.enabled=false", "classifier.epochs=0")
 _THRESHOLDED = ("weights.kind=thresholded", "weights.others=fixed", "weights.epochs=4")
 _LEARNED = ("weights.kind=learned", "weights.epochs=12")
 # The rate of cifar10-best, and slopes as they were before its sharp end.
@@ -37,8 +36,10 @@ WEIGHTS = Experiment(
     trials=(
         *(_cifar(width, "thresholded", _THRESHOLDED) for width in (1, 2, 4)),
         *(_cifar(width, "learned", _LEARNED) for width in (1, 2)),
-        Trial("mnist-thresholded", "MNIST, LeNet, thresholded (not in the paper)", "mnist", (*_SHORT, *_THRESHOLDED)),
-        Trial("mnist-learned", "MNIST, LeNet, learned (not in the paper)", "mnist", (*_SHORT, *_LEARNED)),
+        *(
+            Trial(f"mnist-{kind}", f"MNIST, LeNet, {kind} (not in the paper)", "mnist-best", (*_AGAIN, *overrides))
+            for kind, overrides in (("thresholded", _THRESHOLDED), ("learned", (*_LEARNED, "weights.epochs=20")))
+        ),
     ),
     notes="Thresholded: after phase 2 every weight but the first layer's becomes its sign, times a scale per output "
     "channel, and is fixed, the first layer's too; biases, slopes and shifts are trained on. Learned: those weights "
