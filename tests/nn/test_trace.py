@@ -134,6 +134,8 @@ class StochasticDepth(nn.Module):
 
 def test_a_module_that_holds_nothing_may_do_something_else_in_training() -> None:
     model = nn.Sequential(nn.Linear(3, 3), StochasticDepth(), nn.ReLU(), StochasticDepth())
+    nn.init.ones_(model[0].weight)  # type: ignore[arg-type]
+    nn.init.ones_(model[0].bias)  # type: ignore[arg-type]
     graph, x = trace(model, torch.ones(2, 3)), torch.rand(50, 3)
     assert [n.target for n in graph.graph.nodes if n.op == "call_module"] == ["0", "1", "2", "3"]
     torch.testing.assert_close(graph.eval()(x), model.eval()(x))
