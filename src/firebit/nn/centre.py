@@ -1,7 +1,7 @@
-"""Layers that read codes around their middle: the same functions, better conditioned without batch norm.
+"""Layers that read codes or pixels around their middle: the same functions, better conditioned without batch norm.
 
-Bits and soft codes lie in [0, 1] with mean near ½, so that a layer's weights all see the same large common signal.
-A centred layer computes conv(f − ½, W) + b instead, written as conv(f, W, b − ½·ΣW) with padding bit 0.
+Bits, soft codes and pixels lie in [0, 1] with mean near ½, so that a layer's weights all see the same large common
+signal. A centred layer computes conv(f − ½, W) + b instead, written as conv(f, W, b − ½·ΣW) with padding bit 0.
 """
 
 import torch

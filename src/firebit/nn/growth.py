@@ -237,8 +237,8 @@ def entropy_penalty(activation: Tensor) -> Tensor:
     Values within 1e-6 of 0 or 1 count as decided and get no gradient (it would be infinite). Halves are computed with
     in float32, the result's type then: they have no number so near to 1.
     """
-    halved = activation.dtype in (torch.float16, torch.bfloat16)
-    p = (activation.float() if halved else activation).clamp(1e-6, 1 - 1e-6)
+    wide = activation.to(torch.promote_types(activation.dtype, torch.float32))
+    p = wide.clamp(1e-6, 1 - 1e-6)
     penalty: Tensor = (torch.special.entr(p) + torch.special.entr(1 - p)).mean()
     return penalty
 

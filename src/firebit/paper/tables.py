@@ -170,6 +170,6 @@ TABLE_2 = Experiment(
             optional=True,
         ),
     ),
-    notes=f"{NOTES} Beside twice the channels, which have 54 epochs, it has 40, and beside mnist-best, which has 30, "
-    f"15. {_IMAGENET}",
+    notes=f"{NOTES} Beside twice the channels, which have 54 epochs, it has 40, "
+    f"and beside mnist-best, which has 30, 15. {_IMAGENET}",
 )

@@ -11,7 +11,7 @@ _WIDE = (
 )
 _THRESHOLDED = ("weights.kind=thresholded", "weights.others=fixed", "weights.epochs=4")
 _LEARNED = ("weights.kind=learned", "weights.epochs=12")
-# The rate of cifar10-best, and slopes as they were before its sharp end.
+# The rate of the recipes, and slopes as they were before its sharp end.
 _AGAIN = ("weights.lr=0.0015", "weights.soften=5")
 _PRINTED = {1: 63.55, 2: 69.68, 4: 75.07}
 

@@ -151,7 +151,7 @@ def conv(
     stride: int = 1,
     groups: int = 1,
 ) -> nn.Conv2d:
-    """A convolution; centred where it reads codes, of layers with these options, or pixels, and they say so."""
+    """A convolution, centred where the options say so: the first for pixels, others for codes, which no ReLU gives."""
     centred = options.centred_pixels if first else options.centred and options.activation != "relu"
     kind = CentredConv2d if centred else nn.Conv2d
     return kind(inputs, outputs, kernel, stride, padding, groups=groups, bias=bias)
