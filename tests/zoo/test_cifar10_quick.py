@@ -51,6 +51,24 @@ def test_both_orders_pool_first_after_the_first_convolution() -> None:
     assert list(rectifiers(zoo.build("cifar10_quick", width=0.1))) == ["act1", "act2", "act3", "act4"]
 
 
+def max_pooled_layers(order: str) -> set[str]:
+    net = zoo.build("cifar10_quick", width=0.1, order=order, max_pooling=True)
+    return {name for name, layer in net.named_children() if isinstance(layer, nn.MaxPool2d)}
+
+
+def test_max_pooling_takes_the_place_of_averages_in_either_order() -> None:
+    assert max_pooled_layers("pool-first") == max_pooled_layers("act-first") == {"pool1", "pool2", "pool3"}
+
+
+def test_with_max_pooling_both_orders_give_one_function_of_rising_rectifiers() -> None:
+    nets = [
+        zoo.build("cifar10_quick", width=0.1, order=order, max_pooling=True) for order in ("pool-first", "act-first")
+    ]
+    nets[1].load_state_dict(nets[0].state_dict())
+    x = torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(nets[0](x), nets[1](x))
+
+
 def averages_of_ones(order: str) -> torch.Tensor:
     pool = zoo.build("cifar10_quick", width=0.1, order=order).get_submodule("pool3")
     averages: torch.Tensor = pool(torch.ones(1, 1, 8, 8))[0, 0]

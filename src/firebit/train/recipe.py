@@ -46,6 +46,7 @@ class Net(_Table):
     centred: bool = False
     centred_pixels: bool = False
     order: Literal["pool-first", "act-first"] = "pool-first"
+    max_pooling: bool = Field(False, description="in place of average pooling")
     width: FiniteFloat = Field(1.0, gt=0)
     slope_init: FiniteFloat | Literal["normal"] = 0.5
     shift_init: FiniteFloat = Field(0.0, description="where the shift of batch norm before a rectifier starts")

@@ -38,6 +38,8 @@ class NetOptions:
         centred_pixels: so does the layer that reads pixels, x − ½, whatever the activations are.
         order: "pool-first" (convolution → pooling → batch norm → activation, so that bits leave every layer) or
             "act-first" (the activation before the pooling, as Caffe has it; average pooling then gives counts).
+        max_pooling: max pooling in place of the average poolings between the layers of cifar10_quick. It gives bits on
+            either side of the activation: whether any place of the window fires.
         width: multiplier on the channels of every hidden layer.
         slope_init: where slopes start: a number (§3.3 of the paper uses 1) or "normal" (standard normal).
         shift_init: where the shifts of batch norms before rectifiers and straight-through steps start, in standard
@@ -59,6 +61,7 @@ class NetOptions:
     centred: bool = False
     centred_pixels: bool = False
     order: str = "pool-first"
+    max_pooling: bool = False
     width: float = 1.0
     slope_init: float | str = 1.0
     shift_init: float = 0.0

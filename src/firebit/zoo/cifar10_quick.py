@@ -19,7 +19,8 @@ def cifar10_quick(options: NetOptions) -> nn.Sequential:
 
     In the order "pool-first" an average divides by 9 also at the border, where ceil mode leaves windows of 6 and 4
     cells, so that it is an integer window sum before one threshold. "act-first" is Caffe's own order (its `pool1`
-    comes before the activation too) and divides by the cells there are. Shape: (N, C, 32, 32) → (N, classes).
+    comes before the activation too) and divides by the cells there are. With `max_pooling` all three poolings are max
+    poolings. Shape: (N, C, 32, 32) → (N, classes).
     """
     inner = options.inner()
     one, two, three = options.scaled(32), options.scaled(32), options.scaled(64)
@@ -28,8 +29,8 @@ def cifar10_quick(options: NetOptions) -> nn.Sequential:
         ("pool1", nn.MaxPool2d(_WINDOW, 2, ceil_mode=True)),
         ("norm1", batch_norm(one, inner, spatial=True)),
         ("act1", activation(one, inner)),
-        *_averaged(2, conv(one, two, 5, 2, inner, first=False), two, inner),
-        *_averaged(3, conv(two, three, 5, 2, inner, first=False), three, inner),
+        *_pooled(2, conv(one, two, 5, 2, inner, first=False), two, inner),
+        *_pooled(3, conv(two, three, 5, 2, inner, first=False), three, inner),
         ("flatten", nn.Flatten()),
         *_ending(three * 4 * 4, options),
     )
@@ -47,11 +48,17 @@ def _ending(inputs: int, options: NetOptions) -> list[tuple[str, nn.Module | Non
     ]
 
 
-def _averaged(index: int, weights: nn.Conv2d, units: int, options: NetOptions) -> list[tuple[str, nn.Module | None]]:
+def _pooled(index: int, weights: nn.Conv2d, units: int, options: NetOptions) -> list[tuple[str, nn.Module | None]]:
     pool_first = options.order == "pool-first"
-    divisor = _WINDOW**2 if pool_first else None
-    pool = (f"pool{index}", nn.AvgPool2d(_WINDOW, 2, ceil_mode=True, divisor_override=divisor))
+    pool = (f"pool{index}", _pooling(options))
     norm = (f"norm{index}", batch_norm(units, options, spatial=True))
     act = (f"act{index}", activation(units, options))
     rest = [pool, norm, act] if pool_first else [norm, act, pool]
     return [(f"conv{index}", weights), *rest]
+
+
+def _pooling(options: NetOptions) -> nn.Module:
+    if options.max_pooling:
+        return nn.MaxPool2d(_WINDOW, 2, ceil_mode=True)
+    divisor = _WINDOW**2 if options.order == "pool-first" else None
+    return nn.AvgPool2d(_WINDOW, 2, ceil_mode=True, divisor_override=divisor)
